@@ -1,0 +1,1 @@
+"""Emit the transitions, jobs and completions of business operations."""
