@@ -6,7 +6,8 @@ An operation travels accept → outbox → queue → execution (→ retry wait, 
 1. **execution**: a job of the present visit has started and not ended. In a state that waits for
    somebody outside, and within the job's own limit, running *is* waiting: **external wait**. Beyond
    the limit it is execution again: the worker may be lost, and nobody outside is to blame.
-2. **retry wait**: a job of the present visit failed and has attempts left, or is enqueued for later.
+2. **retry wait**: a job of the present visit failed and has attempts left, or is enqueued for
+   later.
 3. **queue**: a job of the present visit is enqueued and no worker has taken it.
 4. **outbox**: a record is written and not dispatched, so nothing further down knows of it.
 5. **manual wait**: the present visit's job has used up its attempts, or the status is ``blocked``.
@@ -17,8 +18,8 @@ An operation travels accept → outbox → queue → execution (→ retry wait, 
 10. **accept**: it is accepted and nothing has been heard since.
 11. **unknown**: nothing recorded says.
 
-A job belongs to the present visit if the definition binds its type to the present state, or, unbound,
-if its last event is not older than the visit (less one second, the skew that figures tolerate).
+A job belongs to the present visit if the definition binds its type to the present state or,
+unbound, if its last event is not older than the visit (less one second, the skew that figures tolerate).
 """
 
 from collections.abc import Sequence
