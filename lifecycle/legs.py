@@ -19,7 +19,7 @@ An operation travels accept → outbox → queue → execution (→ retry wait, 
 11. **unknown**: nothing recorded says.
 
 A job belongs to the present visit if the definition binds its type to the present state or,
-unbound, if its last event is not older than the visit (less one second, the skew that figures tolerate).
+unbound, if its last event is not older than the visit (less a second, the skew figures tolerate).
 """
 
 from collections.abc import Sequence
