@@ -1,0 +1,161 @@
+"""What the API and pages need from the rest of donewatch; ``service`` wires it.
+
+Times are aware datetimes in UTC, durations float seconds.
+"""
+
+from collections.abc import Callable, Mapping, Sequence
+from dataclasses import dataclass, field
+from datetime import datetime
+from typing import Any, Protocol
+
+from lifecycle.definitions import Definitions
+
+
+class Query(Protocol):
+    """A named question to the store, bound to one tenant; called from worker threads.
+
+    :raises lifecycle.errors.StoreUnavailable: try again later.
+    :raises lifecycle.errors.StoreRefused: the same question will be refused again.
+    """
+
+    def __call__(self, name: str, /, **parameters: Any) -> list[dict[str, Any]]: ...
+
+
+class Watermark(Protocol):
+    """Everything received up to ``flushed`` is stored (``None``: not known yet).
+
+    ``collector`` is the one that holds it back, ``reason`` says why when it lags.
+    """
+
+    @property
+    def flushed(self) -> datetime | None: ...
+    @property
+    def collector(self) -> str: ...
+    @property
+    def reason(self) -> str: ...
+
+
+class Access(Protocol):
+    """Who may do what; without any token configured everybody may, from this machine."""
+
+    def authenticate(self, header: str | None, scope: str) -> str:
+        """The tenant that an ``Authorization`` header stands for.
+
+        :raises lifecycle.access.AccessDenied: no or unknown credential, or not that scope.
+        """
+        ...
+
+
+@dataclass(frozen=True, slots=True, kw_only=True)
+class MemberView:
+    """One instance behind an alert. ``detail`` is a few words: its age, the edge it took."""
+
+    workflow: str
+    environment: str
+    instance_id: str
+    since: datetime | None = None
+    detail: str = ""
+
+
+@dataclass(frozen=True, slots=True, kw_only=True)
+class AlertView:
+    """One alert. ``state``: pending, firing, recovering or resolved; ``members`` may be cut short."""
+
+    fingerprint: str
+    name: str
+    state: str
+    labels: Mapping[str, str] = field(default_factory=dict)
+    annotations: Mapping[str, str] = field(default_factory=dict)
+    value: float | None = None
+    threshold: float | None = None
+    pending_since: datetime | None = None
+    firing_since: datetime | None = None
+    resolved_at: datetime | None = None
+    members: Sequence[MemberView] = ()
+    members_total: int = 0
+    unknown: bool = False  # the verdict of its rule is unknown: nothing resolves meanwhile
+    reason: str = ""  # why it is unknown
+
+
+@dataclass(frozen=True, slots=True, kw_only=True)
+class RuleView:
+    """One rule and its last verdict: ok, pending, firing, recovering, unknown or error.
+
+    ``interval``, ``for_``, ``evaluation_seconds`` and ``alert_delay_seconds`` (lateness + interval + for)
+    in seconds.
+    """
+
+    name: str
+    group: str
+    kind: str
+    workflow: str
+    verdict: str
+    reason: str = ""
+    value: float | None = None
+    threshold: float | None = None
+    last_evaluation: datetime | None = None
+    evaluation_seconds: float | None = None
+    interval: float = 0.0
+    for_: float = 0.0
+    labels: Mapping[str, str] = field(default_factory=dict)
+    source: str = ""  # the file, or how else it came to be
+    alert_delay_seconds: float | None = None
+
+
+@dataclass(frozen=True, slots=True, kw_only=True)
+class HistoryEntry:
+    """One change of an alert, with the value evaluated at that moment."""
+
+    at: datetime
+    state: str
+    value: float | None = None
+    members_total: int = 0
+    reason: str = ""
+
+
+class Alerts(Protocol):
+    """Alerts and rules of one tenant, as last evaluated."""
+
+    def alerts(self) -> Sequence[AlertView]: ...
+    def rules(self) -> Sequence[RuleView]: ...
+    def history(self, fingerprint: str) -> Sequence[HistoryEntry]: ...
+
+
+@dataclass(frozen=True, slots=True, kw_only=True)
+class CollectorView:
+    """Counters of one collector since its start; ``pending`` events wait to be stored."""
+
+    collector: str
+    accepted: int
+    rejected: Mapping[str, int]  # by reason
+    pending: int
+    segments: int  # batches stored
+
+
+class Ingest(Protocol):
+    """The collectors of this service."""
+
+    def collectors(self) -> Sequence[CollectorView]: ...
+
+
+@dataclass(frozen=True, slots=True)
+class Check:
+    """One condition of being ready; ``reason`` says what is wrong when not ``ok``."""
+
+    name: str
+    ok: bool
+    reason: str = ""
+
+
+@dataclass(frozen=True, slots=True, kw_only=True)
+class Ports:
+    """All that ``create_app`` is given. Everything of a tenant comes from a factory by tenant."""
+
+    query_for: Callable[[str], Query]
+    alerts_for: Callable[[str], Alerts]
+    ingest: Ingest
+    access: Access
+    watermark: Callable[[], Watermark]
+    definitions: Callable[[], Definitions]
+    checks: Callable[[], Sequence[Check]]  # store, migrations, last evaluation
+    clock: Callable[[], datetime]
