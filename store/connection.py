@@ -1,0 +1,138 @@
+"""One client of the store. Its calls are serialised; take another one where work must overlap."""
+
+import re
+import threading
+from collections.abc import Mapping, Sequence
+from datetime import UTC, datetime
+from typing import Any, Final
+
+import clickhouse_connect
+from clickhouse_connect.driver.client import Client
+from clickhouse_connect.driver.exceptions import ClickHouseError, DatabaseError, OperationalError
+from clickhouse_connect.driver.exceptions import Error as DriverError
+
+from lifecycle.errors import StoreError, StoreRefused, StoreUnavailable
+from store.dsn import Location
+
+# Codes of ClickHouse after which the same request may well succeed: too many parts or queries, timeouts,
+# memory, disk space, network, Keeper and replication.
+_TEMPORARY: Final = frozenset(
+    {3, 32, 159, 160, 164, 201, 202, 203, 209, 210, 225, 236, 241, 242, 243, 244, 252, 279, 285, 286}
+    | {319, 341, 373, 394, 425, 473, 499, 565, 574, 999, 1000}
+)
+_MICROSECOND: Final = 1_000_000
+
+# The queries are written for these; a server's profile may say otherwise.
+_SETTINGS: Final[Mapping[str, Any]] = {
+    "async_insert": 0,
+    "enable_materialized_cte": 1,
+    "join_use_nulls": 0,
+    "prefer_column_name_to_alias": 1,
+    "deduplicate_blocks_in_dependent_materialized_views": 1,
+}
+
+
+def to_microseconds(moment: datetime) -> int:
+    """Microseconds since the Unix epoch of an aware datetime, exactly."""
+    delta = moment - datetime(1970, 1, 1, tzinfo=UTC)
+    return (delta.days * 86400 + delta.seconds) * _MICROSECOND + delta.microseconds
+
+
+class Connection:
+    """A clickhouse-connect client with donewatch's settings, errors and time zone."""
+
+    def __init__(self, location: Location, *, database: str | None) -> None:
+        self._location = location
+        self._database = database
+        self._lock = threading.RLock()
+        self._client: Client | None = None
+
+    def query(self, sql: str, parameters: Mapping[str, Any]) -> list[dict[str, Any]]:
+        """Run a SELECT with bound parameters; datetimes go in and come out aware, in UTC.
+
+        :raises StoreUnavailable: the store is away or overloaded.
+        :raises StoreRefused: the store will refuse this again.
+        """
+        bound = {name: _bind(value) for name, value in parameters.items()}
+        with self._lock:
+            try:
+                result = self._open().query(sql, parameters=bound, tz_mode="aware")
+            except Exception as error:
+                raise self._translate(error) from error
+        names = result.column_names
+        return [dict(zip(names, row, strict=True)) for row in result.result_rows]
+
+    def command(self, sql: str) -> None:
+        """Run a statement that returns nothing."""
+        with self._lock:
+            try:
+                self._open().command(sql)
+            except Exception as error:
+                raise self._translate(error) from error
+
+    def insert(
+        self, table: str, columns: Sequence[str], data: Sequence[Sequence[Any]], token: str = ""
+    ) -> None:
+        """Insert whole columns as one block. The same ``token`` again is a retry and adds nothing.
+
+        :raises StoreUnavailable: it may or may not have happened; the same token is safe to try again.
+        :raises StoreRefused: nothing was inserted.
+        """
+        settings = {"insert_deduplication_token": token} if token else {}
+        with self._lock:
+            try:
+                self._open().insert(
+                    table, data, column_names=columns, column_oriented=True, settings=settings
+                )
+            except Exception as error:
+                raise self._translate(error) from error
+
+    def close(self) -> None:
+        """Close the client; a later call opens a new one."""
+        with self._lock:
+            if self._client is not None:
+                self._client.close()
+                self._client = None
+
+    def _open(self) -> Client:
+        if self._client is None:
+            arguments: dict[str, Any] = {"dsn": self._location.dsn, "settings": dict(_SETTINGS)}
+            if not self._location.embedded:
+                arguments |= {"autogenerate_session_id": False, "connect_timeout": 5, "send_receive_timeout": 60}
+            if self._database is not None:
+                arguments["database"] = self._database
+            elif not self._location.embedded:
+                arguments["database"] = "default"
+            self._client = clickhouse_connect.get_client(**arguments)
+        return self._client
+
+    def _translate(self, error: Exception) -> StoreError:
+        text = _first_line(str(error))
+        where = self._location.shown
+        code = error.code if isinstance(error, DriverError) else None
+        if code is None and (found := re.search(r"Code: (\d+)", str(error))):
+            code = int(found.group(1))
+        temporary = code in _TEMPORARY or (
+            code is None and (isinstance(error, OperationalError) or not isinstance(error, ClickHouseError))
+        )
+        if code is None and isinstance(error, DatabaseError) and "HTTPDriver" in text:
+            temporary = True
+        if not isinstance(error, ClickHouseError | OSError):
+            # a bug of ours or a value that cannot be encoded: trying again will not help
+            temporary = False
+        if temporary and not self._location.embedded:
+            self._client = None
+        kind = StoreUnavailable if temporary else StoreRefused
+        return kind(f"{where}: {text}")
+
+
+def _first_line(text: str) -> str:
+    return (text.strip().splitlines() or ["no message"])[0][:1000]
+
+
+def _bind(value: Any) -> Any:
+    if isinstance(value, datetime):
+        return to_microseconds(value)
+    if isinstance(value, bool):
+        return int(value)
+    return value

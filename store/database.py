@@ -1,0 +1,64 @@
+"""The store as a whole: where it is, who holds it, how it is migrated, and connections to it."""
+
+from collections.abc import Sequence
+from datetime import datetime
+
+from store.connection import Connection
+from store.dsn import Location, parse_dsn
+from store.lock import DirectoryLock
+from store.migrations import Migration, migrate
+
+
+class Database:
+    """A store to take connections from. Close it when done: that releases the embedded data directory."""
+
+    def __init__(self, location: Location, lock: DirectoryLock | None) -> None:
+        self.location = location
+        self._lock = lock
+        self._connections: list[Connection] = []
+
+    @classmethod
+    def open(cls, dsn: str) -> "Database":
+        """Open the store that ``dsn`` names; an embedded data directory is created and locked.
+
+        :raises SettingsError: the DSN is not understood.
+        :raises StoreLocked: another process holds the embedded data directory.
+        """
+        location = parse_dsn(dsn)
+        lock = None
+        if location.path is not None:
+            lock = DirectoryLock(location.path)
+            lock.acquire()
+        return cls(location, lock)
+
+    def migrate(self, now: datetime) -> Sequence[Migration]:
+        """Create the database and apply the migrations it lacks; returns those applied.
+
+        :raises StoreUnavailable: the server is away.
+        :raises StoreRefused: a newer version of donewatch wrote this store, or a statement was refused.
+        """
+        bootstrap = Connection(self.location, database=None)
+        try:
+            # Atomic: the embedded `default` is an overlay that refuses what later migrations need
+            bootstrap.command(f"CREATE DATABASE IF NOT EXISTS `{self.location.database}` ENGINE = Atomic")
+        finally:
+            if not self.location.embedded:
+                bootstrap.close()
+            else:
+                # the embedded engine ends with its last handle, and memory with it
+                self._connections.append(bootstrap)
+        return migrate(self.connect(), now)
+
+    def connect(self) -> Connection:
+        """A connection of one's own: its calls wait for each other, not for those of others."""
+        connection = Connection(self.location, database=self.location.database)
+        self._connections.append(connection)
+        return connection
+
+    def close(self) -> None:
+        """Close every connection and release the data directory."""
+        for connection in reversed(self._connections):
+            connection.close()
+        self._connections.clear()
+        if self._lock is not None:
+            self._lock.release()

@@ -1,0 +1,11 @@
+-- Which ways were taken in the window, how often, and were they declared?
+WITH {% include '_events.sql' %},
+{% include '_path.sql' %}
+SELECT from_state, to_state, action, count() AS count,
+       if(countIf(declared IS NOT NULL) = 0, NULL, countIf(declared = 0) = 0) AS declared
+FROM path
+WHERE NOT is_visible
+  AND effective_at >= fromUnixTimestamp64Micro({from_:Int64}, 'UTC')
+  AND effective_at < fromUnixTimestamp64Micro({to:Int64}, 'UTC')
+GROUP BY from_state, to_state, action
+ORDER BY from_state, to_state, action

@@ -1,0 +1,10 @@
+-- How many instances are open in each state, how many of them are stuck, and since when is the oldest there?
+WITH {% include '_events.sql' %},
+{% set live = true %}{% include '_path.sql' %},
+{% include '_runs.sql' %}
+SELECT state, any(status) AS status, any(terminal) = 1 AS terminal, count() AS open,
+       countIf(stuck_in_state OR stuck_in_run) AS stuck, min(entered_at) AS oldest_entered_at
+FROM runs
+WHERE open
+GROUP BY state
+ORDER BY state

@@ -1,0 +1,62 @@
+"""One tenant's view of the store: every question and every row carries the tenant, callers cannot forget it."""
+
+from collections.abc import Mapping, Sequence
+from typing import Any, Final
+
+from store.connection import Connection
+from store.queries import query_text
+
+# What the figures' queries may be asked without.
+_DEFAULTS: Final[Mapping[str, Any]] = {
+    "environments": [],
+    "instance_id": "",
+    "state": "",
+    "status": "",
+    "search": "",
+    "longer_than": None,
+    "older_than": None,
+    "stuck": None,
+    "open": None,
+    "percentile": 0.5,
+    "limit": 1000,
+}
+
+
+class TenantStore:
+    """Named queries for one tenant over one connection."""
+
+    def __init__(self, connection: Connection, tenant: str) -> None:
+        self._connection = connection
+        self.tenant = tenant
+
+    def query(self, name: str, **parameters: Any) -> list[dict[str, Any]]:
+        """Ask the question ``store/sql/<name>.sql``; rows as dicts, times as aware datetimes in UTC.
+
+        :raises KeyError: there is no such question.
+        :raises StoreUnavailable: the store is away or overloaded.
+        :raises StoreRefused: a parameter is missing or of the wrong type.
+        """
+        if name == "instances":
+            return self._instances(parameters)
+        return self._ask(name, parameters)
+
+    def _ask(self, name: str, parameters: Mapping[str, Any]) -> list[dict[str, Any]]:
+        bound = {**_DEFAULTS, **parameters, "tenant": self.tenant}
+        return self._connection.query(query_text(name), bound)
+
+    def _instances(self, parameters: Mapping[str, Any]) -> list[dict[str, Any]]:
+        """Instances of one type, or of all types merged: judging is per type."""
+        arguments = {**_DEFAULTS, **parameters}
+        after = arguments.pop("after", None)
+        at, environment, instance = after if after is not None else (None, "", "")
+        arguments |= {"after_at": at, "after_environment": environment, "after_instance": instance}
+        workflows: Sequence[str] = (
+            [arguments["workflow"]]
+            if arguments.get("workflow")
+            else [row["workflow_type"] for row in self._ask("workflows", {})]
+        )
+        found: list[dict[str, Any]] = []
+        for workflow in workflows:
+            found += self._ask("instances", {**arguments, "workflow": workflow})
+        found.sort(key=lambda row: (row["entered_at"], row["environment"], row["instance_id"]))
+        return found[: arguments["limit"]]
