@@ -14,7 +14,7 @@ T = TypeVar("T")
 
 
 def encode(position: Sequence[str], scope: str) -> str:
-    """Pack a position; ``scope`` names list and filters, so that a cursor fits only its own list."""
+    """Pack a position; ``scope`` names list and filters: a cursor fits only its own list."""
     text = json.dumps([_digest(scope), *position], separators=(",", ":"))
     return base64.urlsafe_b64encode(text.encode()).decode().rstrip("=")
 
@@ -32,9 +32,7 @@ def decode(cursor: str, scope: str) -> list[str]:
     if digest != _digest(scope):
         detail = "belongs to another list or other filters"
         raise bad_parameter("cursor", detail, "begin again without a cursor")
-    if not all(isinstance(part, str) for part in position):
-        raise bad_parameter("cursor", "is not a cursor", "pass next_cursor unchanged")
-    return position
+    return [str(part) for part in position]
 
 
 def cut(

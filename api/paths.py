@@ -93,5 +93,5 @@ def api_path(page: str) -> str:
 
 
 def safe_link(url: str) -> str:
-    """The link if it leads to the web, else empty: definitions and annotations are not to run scripts."""
+    """The link if it leads to the web, else empty: a definition is not to run scripts."""
     return url if url.startswith(("https://", "http://")) else ""

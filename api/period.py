@@ -60,7 +60,7 @@ def seconds(name: str, text: str) -> float:
 
 
 def period(from_: str, to: str, window: str, now: datetime) -> Period:
-    """The period of a request: ``from`` and ``to``, or a ``window`` that ends at ``to``; else an hour.
+    """The period of a request: ``from`` and ``to``, or a ``window`` up to ``to``; else an hour.
 
     :raises Problem: a text cannot be read, or the period is empty.
     """

@@ -59,7 +59,7 @@ class MemberView:
 
 @dataclass(frozen=True, slots=True, kw_only=True)
 class AlertView:
-    """One alert. ``state``: pending, firing, recovering or resolved; ``members`` may be cut short."""
+    """One alert: pending, firing, recovering or resolved; ``members`` may be cut short."""
 
     fingerprint: str
     name: str
@@ -81,8 +81,8 @@ class AlertView:
 class RuleView:
     """One rule and its last verdict: ok, pending, firing, recovering, unknown or error.
 
-    ``interval``, ``for_``, ``evaluation_seconds`` and ``alert_delay_seconds`` (lateness + interval + for)
-    in seconds.
+    ``interval``, ``for_``, ``evaluation_seconds`` and ``alert_delay_seconds`` (lateness + interval
+    + for) in seconds.
     """
 
     name: str

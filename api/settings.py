@@ -7,10 +7,10 @@ from dataclasses import dataclass
 class ApiSettings:
     """Durations in seconds.
 
-    ``external_url`` is how browsers reach us (``https://donewatch.example``; empty: relative links),
-    ``otlp_url`` is what applications send to; both appear in the snippets of empty pages.
-    ``allowed_hosts``, when given, are the only ``Host`` names answered: it is what keeps a hostile web page
-    from reading a loopback service by DNS rebinding.
+    ``external_url`` is how browsers reach us (``https://donewatch.example``; empty: as asked),
+    ``otlp_url`` is what applications send to; the snippets of empty pages name it.
+    ``allowed_hosts``, when given, are the only ``Host`` names answered: it is what keeps a hostile
+    web page from reading a loopback service by DNS rebinding.
     """
 
     version: str = "0"

@@ -30,7 +30,7 @@ class Page(Shape, Generic[T]):
 
 
 class Percentiles(Shape):
-    """Product-limit percentiles in seconds; null where not reached: then it is beyond ``oldest``."""
+    """Product-limit percentiles in seconds; null where not reached, then beyond ``oldest``."""
 
     p50: float | None = None
     p95: float | None = None

@@ -1,0 +1,95 @@
+"""What one request may see: its tenant's data, at one moment, under one watermark."""
+
+from dataclasses import dataclass
+from datetime import datetime, timedelta
+from typing import Annotated
+
+from fastapi import Depends, Query, Request
+
+from api.credentials import tenant_of
+from api.ports import Alerts, Ports, Watermark
+from api.ports import Query as Ask
+from api.settings import ApiSettings
+from api.shape import Watermarks
+from lifecycle.definitions import DEFAULT_LATENESS, Definition, Definitions
+
+
+@dataclass(frozen=True, slots=True, kw_only=True)
+class Reader:
+    """One tenant's view. ``now`` and the watermark stay the same through one request."""
+
+    tenant: str
+    query: Ask
+    alerts: Alerts
+    definitions: Definitions
+    watermark: Watermark
+    now: datetime
+
+    @property
+    def flushed(self) -> datetime:
+        """Up to when what is stored is complete; the present while nobody knows yet."""
+        return self.watermark.flushed or self.now
+
+    def settled(self, workflow: str = "") -> datetime:
+        """Up to when order and rates of a workflow type hold."""
+        newest = self.definitions.newest(workflow)
+        lateness = newest.lateness if newest else DEFAULT_LATENESS
+        return self.flushed - timedelta(seconds=lateness)
+
+    def judging(self, workflow: str, version: str) -> Definition | None:
+        """The definition that speaks for an event: the version it names, else the newest."""
+        known = self.definitions.of(workflow)
+        named = [each for each in known if each.version == version]
+        return named[0] if named else (known[0] if known else None)
+
+    def watermarks(self, workflow: str = "") -> Watermarks:
+        """As every answer shows them."""
+        known = self.watermark.flushed is not None
+        return Watermarks(
+            flushed=self.watermark.flushed,
+            settled=self.settled(workflow) if known else None,
+            collector=self.watermark.collector,
+            reason=self.watermark.reason,
+        )
+
+
+def ports_of(request: Request) -> Ports:
+    """What ``create_app`` was given."""
+    ports: Ports = request.app.state.ports
+    return ports
+
+
+def settings_of(request: Request) -> ApiSettings:
+    """What ``create_app`` was given."""
+    settings: ApiSettings = request.app.state.settings
+    return settings
+
+
+def reader(request: Request) -> Reader:
+    """The view of whoever asks.
+
+    :raises Problem: 401 or 403, no credential or one that may not read.
+    """
+    ports = ports_of(request)
+    tenant = tenant_of(request, ports.access)
+    return Reader(
+        tenant=tenant,
+        query=ports.query_for(tenant),
+        alerts=ports.alerts_for(tenant),
+        definitions=ports.definitions(),
+        watermark=ports.watermark(),
+        now=ports.clock(),
+    )
+
+
+Read = Annotated[Reader, Depends(reader)]
+Given = Annotated[ApiSettings, Depends(settings_of)]
+
+Environments = Annotated[
+    list[str], Query(alias="environment", description="Only these; repeat for several")
+]
+Limit = Annotated[int, Query(ge=1, le=1000, description="At most so many items")]
+Cursor = Annotated[str, Query(max_length=4000, description="next_cursor of the page before")]
+From = Annotated[str, Query(alias="from", description="RFC 3339; the start, included")]
+To = Annotated[str, Query(description="RFC 3339; the end, excluded; the present unless told")]
+Window = Annotated[str, Query(description="Instead of from: seconds or 15m, 4h, 30d before to")]
