@@ -1,0 +1,7 @@
+"""The JSON API and the pages."""
+
+from api.app import create_app
+from api.ports import Ports
+from api.settings import ApiSettings
+
+__all__ = ["ApiSettings", "Ports", "create_app"]

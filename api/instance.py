@@ -42,7 +42,7 @@ class RunView(Shape):
 
 
 class VisitView(Shape):
-    """One stay in a state; ``dwell`` and ``limit_seconds`` in seconds, ``exited_at`` null while there."""
+    """One stay in a state; ``dwell`` in seconds, ``exited_at`` null while there."""
 
     run: int
     visit: int

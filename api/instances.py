@@ -43,7 +43,7 @@ class Filter(Shape):
     """What to look for; an empty text and null mean any. ``older_than`` in seconds."""
 
     workflow: str = ""
-    environments: list[str] = []
+    environments: tuple[str, ...] = ()
     state: str = ""
     status: str = ""
     stuck: bool | None = None
@@ -71,7 +71,7 @@ def read_instances(
     """Instances that fit every given filter; the one longest in its state comes first."""
     wanted = Filter(
         workflow=workflow,
-        environments=environment,
+        environments=tuple(environment),
         state=state,
         status=checked_status(status),
         stuck=stuck,
@@ -107,7 +107,7 @@ def instances(read: Reader, wanted: Filter, limit: int, cursor: str) -> Page[Ins
     rows = read.query(
         "instances",
         workflow=wanted.workflow,
-        environments=wanted.environments,
+        environments=list(wanted.environments),
         state=wanted.state,
         status=wanted.status,
         stuck=wanted.stuck,

@@ -1,4 +1,4 @@
-"""What a product tells the owner of an operation: status, message, since when, and whether it is done."""
+"""What a product tells the owner of an operation: status, message, since when, whether done."""
 
 import asyncio
 import hashlib
@@ -68,8 +68,8 @@ async def read_status(
 ) -> StatusAnswer | Response:
     """What to tell the owner of one operation, and whether it is done.
 
-    With ``If-None-Match`` an unchanged answer is 304; with ``wait`` besides, the answer comes when it
-    changes, at the latest after so many seconds. An instance not yet known is waited for as well.
+    With ``If-None-Match`` an unchanged answer is 304; with ``wait`` besides, the answer comes when
+    it changes, at the latest after so many seconds. An instance not yet known is waited for too.
     """
     known = _tags(request.headers.get("if-none-match", ""))
     until = asyncio.get_running_loop().time() + wait
