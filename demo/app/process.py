@@ -22,6 +22,7 @@ from donewatch import Workflow
 
 WORKFLOW_FILE = Path(__file__).parent.parent / "workflows" / "order.yaml"
 ENVIRONMENT = "demo"
+DELIVERY_TIMEOUT = 5.0  # seconds to deliver the last events when ending
 ADDRESS_TIMEOUT = 30.0  # seconds to wait for another process to say where it listens
 
 
@@ -116,8 +117,8 @@ async def _run(name: str, main: Main, arguments: argparse.Namespace) -> None:
 
 
 def delivered() -> bool:
-    """Send what the SDK still holds; whether all of it has arrived."""
-    return bool(donewatch.shutdown())
+    """Send what the SDK still holds; whether everything of this life has arrived."""
+    return donewatch.shutdown(DELIVERY_TIMEOUT) and donewatch.stats().dropped == 0
 
 
 class _Server(uvicorn.Server):

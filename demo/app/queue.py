@@ -99,7 +99,10 @@ class JobQueue:
 
     def _due(self) -> bool:
         # A plain read first: most rounds find nothing, and need no write lock to learn it.
-        row = self._connection.execute(" LIMIT 1").fetchone()
+        row = self._connection.execute(
+            "SELECT 1 FROM jobs WHERE state <> 'done' AND ready_at <= ? LIMIT 1",
+            (self._journal.now(),),
+        ).fetchone()
         return row is not None
 
     def _end(self, job: Job, state: str, *, error_type: str = "") -> None:

@@ -7,6 +7,7 @@ import pytest
 
 from demo.app.book import Book, StaleOrder
 from demo.app.dispatcher import dispatch
+from demo.app.orders import create_app
 from demo.app.queue import LEASE, MAX_ATTEMPTS
 from demo.app.worker import Worker
 from tests.demo.conftest import Shop
@@ -192,3 +193,24 @@ def test_changes_are_read_from_where_the_reader_stood(shop: Shop) -> None:
     [first, *_] = shop.book.changes(0, 10)
     assert [each.order_id for each in shop.book.changes(first.number, 10)] == ["o1", "o2"]
     assert len(shop.book.changes(0, 2)) == 2
+
+
+@pytest.mark.parametrize(
+    ("body", "actor_type"),
+    [
+        pytest.param({"order_id": "", "amount": 1}, "user", id="no id"),
+        pytest.param({"order_id": "o1", "amount": 0}, "user", id="no amount"),
+        pytest.param({"order_id": "../o1", "amount": 1}, "user", id="an id that is a path"),
+        pytest.param({"order_id": "o1", "amount": 1}, "king", id="an actor nobody knows"),
+        pytest.param({}, "user", id="nothing"),
+    ],
+)
+async def test_an_order_that_makes_no_sense_is_refused(
+    shop: Shop, body: dict[str, str | int], actor_type: str
+) -> None:
+    transport = httpx.ASGITransport(create_app(shop.book))
+    async with httpx.AsyncClient(transport=transport, base_url="http://shop.invalid") as client:
+        answer = await client.post("/orders", json=body, headers={"Actor-Type": actor_type})
+        assert answer.status_code == 422
+        assert (await client.get("/orders/o1")).status_code == 404
+    assert shop.reports.told == []
