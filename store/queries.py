@@ -18,13 +18,13 @@ _ENVIRONMENT = jinja2.Environment(
 
 
 @cache
-def query_text(name: str) -> str:
-    """The SQL of one named query.
+def query_text(name: str, *, by_sequence: bool = False) -> str:
+    """The SQL of one named query, for types ordered by sequence or by time.
 
     :raises KeyError: there is no query of that name.
     """
     try:
-        return _ENVIRONMENT.get_template(f"{name}.sql").render()
+        return _ENVIRONMENT.get_template(f"{name}.sql").render(by_sequence=by_sequence)
     except FileNotFoundError:
         raise KeyError(f"no query {name!r}; there are {', '.join(query_names())}") from None
 

@@ -42,7 +42,11 @@ class TenantStore:
 
     def _ask(self, name: str, parameters: Mapping[str, Any]) -> list[dict[str, Any]]:
         bound = {**_DEFAULTS, **parameters, "tenant": self.tenant}
-        return self._connection.query(query_text(name), bound)
+        if "workflow" not in parameters:
+            return self._connection.query(query_text(name), bound)
+        head = self._connection.query(query_text("judging"), bound)[0]
+        by_sequence = bool(head.pop("by_sequence"))
+        return self._connection.query(query_text(name, by_sequence=by_sequence), bound | head)
 
     def _instances(self, parameters: Mapping[str, Any]) -> list[dict[str, Any]]:
         """Instances of one type, or of all types merged: judging is per type."""

@@ -1,35 +1,22 @@
-{# The events of one workflow type, each once, with what judges them. Ends without a comma. #}
-{# Parameters: tenant, workflow, environments (empty for all), instance_id ('' for all). #}
-{# Every step below is read by exactly one other: the engine inlines, and analyses again, whatever is read twice. #}
-definition AS (
-    SELECT *
-    FROM definitions
-    WHERE tenant = {tenant:String} AND workflow_type = {workflow:String}
-      AND revision = (SELECT max(revision) FROM definitions WHERE tenant = {tenant:String})
-),
-(
-    SELECT (count() > 0, groupArray(toString(workflow_version)), anyIf(toString(workflow_version), newest),
-            countIf(newest AND order_by = 'sequence') > 0, countIf(newest AND visible) > 0, anyIf(starts, newest))
-    FROM definition
-) AS declared_type,
-declared_type.1 AS has_definition,
-declared_type.2 AS declared_versions,
-declared_type.3 AS newest_version,
-declared_type.4 AS by_sequence,
-declared_type.5 AS visible_step,
-declared_type.6 AS clock_starts,
+{# The events of one workflow type, each once. Ends without a comma.
+   Parameters: tenant, workflow, environments (empty for all), instance_id ('' for all).
+   What the definitions in force say comes as parameters as well (store/judging.py), and by_sequence decides which text is
+   put together: joining them here made the engine spend more on analysing the query than on running it. For the same
+   reason every step below is read by exactly one other, and names its columns. #}
 -- the copy received first is kept
 unique_events AS (
-    SELECT *,
-           if(workflow_version = '', newest_version, workflow_version) AS judged_version,
-           has(declared_versions, judged_version) AS judged,
-           max(actor_type = 'probe') OVER (PARTITION BY environment, instance_id) AS probe
+    SELECT {{{ columns }}}, environment, instance_id, event_id, effective_at,
+           max(actor_type = 'probe') OVER (PARTITION BY environment, instance_id) AS probe,
+           if(workflow_version = '', {newest_version:String}, workflow_version) AS judged_version
     FROM (
-        SELECT *, effective_at
+        SELECT {{{ columns }}}, environment, instance_id, event_id, effective_at, actor_type, workflow_version
         FROM events
         WHERE tenant = {tenant:String} AND workflow_type = {workflow:String}
           AND (empty({environments:Array(String)}) OR has({environments:Array(String)}, environment))
           AND ({instance_id:String} = '' OR instance_id = {instance_id:String})
+          {%- if kinds %}
+          AND event IN ({{{ kinds }}})
+          {%- endif %}
         ORDER BY received_at, collector, segment, position
         LIMIT 1 BY environment, instance_id, event_id
     )

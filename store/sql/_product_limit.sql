@@ -1,41 +1,28 @@
 {# Product-limit percentiles (Kaplan and Meier 1958) with delayed entry. Reads a step `alive` with group_key, starts
-   and ends (ages in microseconds), exited, counted (else it is only tallied as skewed) and tally (an array of names to count).
-   Gives `percentiles`: group_key, p50, p95, p99, p_asked (parameter percentile; NULL where not reached) and oldest in
-   seconds, intervals, exits, skewed, and tallies (a map of the names). #}
--- at an age: first who comes under risk there, then who exits, then who leaves the risk
+   and ends (ages in microseconds), exited, counted (else only tallied) and tag (what to tally it as).
+   Gives `survival`, to be aggregated by group_key: `s` is the share that outlives `age`, at rows of kind 1; rows of kind 2 and
+   3 carry the tags of what was counted and of what was not, with their weight. #}
 points AS (
-    SELECT group_key, point.1 AS age, point.2 AS kind, count() AS weight, sumMap(point.3) AS tallies
+    SELECT group_key, point.1 AS at_age, point.2 AS at_kind, point.3 AS at_tag
     FROM alive
-    ARRAY JOIN if(counted, arrayFilter(p -> p.2 != 1 OR exited, [
-        (starts, 0, CAST(map(), 'Map(String, UInt64)')),
-        (ends, 1, CAST(map(), 'Map(String, UInt64)')),
-        (ends, 2, mapFromArrays(tally, arrayMap(t -> toUInt64(1), tally)))
-    ]), [(starts, 3, mapFromArrays(tally, arrayMap(t -> toUInt64(1), tally)))]) AS point
-    GROUP BY group_key, age, kind
+    -- at an age: first who comes under risk there, then who exits, then who leaves the risk
+    ARRAY JOIN multiIf(NOT counted, [(0, 3, tag)], exited, [(starts, 0, ''), (ends, 1, ''), (ends, 2, tag)],
+                       [(starts, 0, ''), (ends, 2, tag)]) AS point
+),
+weights AS (
+    SELECT group_key, at_age AS age, at_kind AS kind, at_tag AS tag, count() AS weight
+    FROM points
+    GROUP BY group_key, age, kind, tag
 ),
 at_risk AS (
-    SELECT *,
-           sum(multiIf(kind = 0, toInt64(weight), kind = 2, -toInt64(weight), 0)) OVER (
-               PARTITION BY group_key ORDER BY age, kind
-               ROWS BETWEEN UNBOUNDED PRECEDING AND CURRENT ROW) AS n
-    FROM points
+    SELECT group_key, age, kind, tag, weight,
+           sum(multiIf(kind = 0, toInt64(weight), kind = 2, -toInt64(weight), 0)) OVER w AS n
+    FROM weights
+    WINDOW w AS (PARTITION BY group_key ORDER BY age, kind ROWS BETWEEN UNBOUNDED PRECEDING AND CURRENT ROW)
 ),
 survival AS (
-    SELECT *,
-           exp(sum(if(kind = 1, log(1 - weight / n), 0)) OVER (
-               PARTITION BY group_key ORDER BY age, kind
-               ROWS BETWEEN UNBOUNDED PRECEDING AND CURRENT ROW)) AS s
+    SELECT group_key, age, kind, tag, weight,
+           exp(sum(if(kind = 1, log(1 - weight / n), 0)) OVER w) AS s
     FROM at_risk
-),
-percentiles AS (
-    SELECT group_key,
-           minOrNullIf(age, kind = 1 AND s <= 0.5 + 1e-9) / 1e6 AS p50,
-           minOrNullIf(age, kind = 1 AND s <= 0.05 + 1e-9) / 1e6 AS p95,
-           minOrNullIf(age, kind = 1 AND s <= 0.01 + 1e-9) / 1e6 AS p99,
-           minOrNullIf(age, kind = 1 AND s <= 1 - {percentile:Float64} + 1e-9) / 1e6 AS p_asked,
-           maxOrNullIf(age, kind = 2) / 1e6 AS oldest,
-           sumIf(weight, kind = 2) AS intervals, sumIf(weight, kind = 1) AS exits, sumIf(weight, kind = 3) AS skewed,
-           sumMap(tallies) AS counts
-    FROM survival
-    GROUP BY group_key
+    WINDOW w AS (PARTITION BY group_key ORDER BY age, kind ROWS BETWEEN UNBOUNDED PRECEDING AND CURRENT ROW)
 )

@@ -1,28 +1,36 @@
 -- How long does it take from the start of a run until its owner can see it done? Open runs censored.
-WITH {% include '_events.sql' %},
+WITH
 {% include '_path.sql' %},
 {% include '_runs.sql' %},
 {% include '_clocks.sql' %},
 fromUnixTimestamp64Micro({from_:Int64}, 'UTC') AS window_start,
 fromUnixTimestamp64Micro({to:Int64}, 'UTC') AS window_end,
-alive AS (
-    SELECT 0 AS group_key,
-           ended_at IS NOT NULL AND ended_at < window_end AS ended,
-           ended AND ended_how = 'completed' AS exited,
-           greatest(0, dateDiff('microsecond', assumeNotNull(clock_start), window_start)) AS starts,
-           dateDiff('microsecond', assumeNotNull(clock_start),
-                    if(ended, assumeNotNull(ended_at),
-                       least(window_end, fromUnixTimestamp64Micro({flushed:Int64}, 'UTC')))) AS ends,
-           NOT start_unseen AND ends >= starts AS counted,
-           [multiIf(start_unseen, 'unseen', NOT counted, 'skewed', ended, ended_how, 'open')] AS tally
+in_window AS (
+    SELECT start_unseen, ended_how, ended_at, assumeNotNull(clock_start) AS started,
+           ended_at IS NOT NULL AND ended_at < window_end AS ended
     FROM clocks
     WHERE clock_start < window_end AND (ended_at IS NULL OR ended_at >= window_start OR ended_at < clock_start)
 ),
+aged AS (
+    SELECT start_unseen, ended, ended_how, greatest(0, dateDiff('microsecond', started, window_start)) AS starts,
+           dateDiff('microsecond', started,
+                    if(ended, assumeNotNull(ended_at),
+                       least(window_end, fromUnixTimestamp64Micro({flushed:Int64}, 'UTC')))) AS ends
+    FROM in_window
+),
+alive AS (
+    SELECT 0 AS group_key, starts, ends, ended AND ended_how = 'completed' AS exited,
+           NOT start_unseen AND ends >= starts AS counted,
+           multiIf(start_unseen, 'unseen', ends < starts, 'skewed', ended, ended_how, 'open') AS tag
+    FROM aged
+),
 {% include '_product_limit.sql' %}
-SELECT sum(intervals) AS runs,
-       sum(counts['completed']) AS completed, sum(counts['ended_otherwise']) AS ended_otherwise,
-       sum(counts['open']) AS open, sum(counts['unseen']) AS unseen, sum(counts['skewed']) AS skewed,
-       -- no group at all is no row to read from: an aggregate still answers
-       any(percentiles.p50) AS p50, any(percentiles.p95) AS p95, any(percentiles.p99) AS p99, any(p_asked) AS percentile,
-       any(percentiles.oldest) AS oldest
-FROM percentiles
+SELECT sumIf(weight, kind = 2) AS runs, sumIf(weight, tag = 'completed') AS completed,
+       sumIf(weight, tag = 'ended_otherwise') AS ended_otherwise, sumIf(weight, tag = 'open') AS open,
+       sumIf(weight, tag = 'unseen') AS unseen, sumIf(weight, tag = 'skewed') AS skewed,
+       minOrNullIf(age, kind = 1 AND s <= 0.5 + 1e-9) / 1e6 AS p50,
+       minOrNullIf(age, kind = 1 AND s <= 0.05 + 1e-9) / 1e6 AS p95,
+       minOrNullIf(age, kind = 1 AND s <= 0.01 + 1e-9) / 1e6 AS p99,
+       minOrNullIf(age, kind = 1 AND s <= 1 - {percentile:Float64} + 1e-9) / 1e6 AS percentile,
+       maxOrNullIf(age, kind = 2) / 1e6 AS oldest
+FROM survival

@@ -1,5 +1,5 @@
 -- Which runs are still open longer than this? The oldest first.
-WITH {% include '_events.sql' %},
+WITH
 {% set live = true %}{% include '_path.sql' %},
 {% include '_runs.sql' %},
 {% include '_clocks.sql' %}

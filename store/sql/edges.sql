@@ -1,7 +1,7 @@
 -- Which ways were taken in the window, how often, and were they declared?
-WITH {% include '_events.sql' %},
+WITH
 {% include '_path.sql' %}
-SELECT from_state, to_state, action, count() AS count,
+SELECT came_from AS from_state, went_to AS to_state, act AS action, count() AS count,
        if(countIf(declared IS NOT NULL) = 0, NULL, countIf(declared = 0) = 0) AS declared
 FROM path
 WHERE NOT is_visible

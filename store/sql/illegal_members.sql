@@ -1,8 +1,8 @@
 -- Which transitions were not declared? The newest first.
-WITH {% include '_events.sql' %},
+WITH
 {% include '_path.sql' %}
-SELECT environment, instance_id, event_id, from_state, to_state, action, effective_at, workflow_version,
-       service, service_version, actor_type, trace_id
+SELECT environment, instance_id, event_id, came_from AS from_state, went_to AS to_state, act AS action, effective_at,
+       about.1 AS workflow_version, about.2 AS service, about.3 AS service_version, about.4 AS actor_type, about.5 AS trace_id
 FROM path
 WHERE NOT is_visible AND effective_at >= fromUnixTimestamp64Micro({from_:Int64}, 'UTC')
   AND effective_at < fromUnixTimestamp64Micro(least({to:Int64}, {settled:Int64}), 'UTC')

@@ -1,5 +1,5 @@
 -- Which runs has one instance had, and how did each end?
-WITH {% include '_events.sql' %},
+WITH
 {% set live = true %}{% set probes = true %}{% include '_path.sql' %},
 {% include '_runs.sql' %}
 SELECT environment, run, started_at, start_unseen = 1 AS start_unseen, ended_at, ended_how, state, status,

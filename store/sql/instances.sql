@@ -1,12 +1,12 @@
 -- Which instances of one workflow type fit this filter? Oldest entry first.
-WITH {% include '_events.sql' %},
+WITH
 {% set live = true %}{% set probes = true %}{% include '_path.sql' %},
 {% include '_runs.sql' %}
 SELECT {workflow:String} AS workflow_type, environment, instance_id, run, state, status, open = 1 AS open,
        NOT probe AND (stuck_in_state OR stuck_in_run) AS stuck,
        multiIf(NOT stuck, '', stuck_in_state AND stuck_in_run, 'state and run', stuck_in_state, 'state', 'run') AS stuck_cause,
-       workflow_version, entered_at, started_at AS run_started_at, ended_at, state_age AS age, probe = 1 AS probe,
-       service, trace_id
+       about.1 AS workflow_version, entered_at, started_at AS run_started_at, ended_at, state_age AS age, probe = 1 AS probe,
+       about.2 AS service, about.5 AS trace_id
 FROM runs
 WHERE run = last_run
   AND ({state:String} = '' OR state = {state:String})

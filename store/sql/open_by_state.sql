@@ -1,5 +1,5 @@
 -- How many instances are open in each state, how many of them are stuck, and since when is the oldest there?
-WITH {% include '_events.sql' %},
+WITH
 {% set live = true %}{% include '_path.sql' %},
 {% include '_runs.sql' %}
 SELECT state, any(status) AS status, any(terminal) = 1 AS terminal, count() AS open,

@@ -1,0 +1,50 @@
+"""How far each collector has come, and up to where therefore everything is in the store."""
+
+from dataclasses import dataclass
+from datetime import datetime
+
+from store.connection import Connection, to_microseconds
+from store.queries import query_text
+
+_COLUMNS = ("collector", "marked_at", "flushed_at", "segment", "retired")
+
+
+@dataclass(frozen=True, slots=True)
+class Mark:
+    """Everything that ``collector`` received before ``flushed_at`` is in the store."""
+
+    collector: str
+    marked_at: datetime
+    flushed_at: datetime
+    segment: int
+    retired: bool = False
+
+
+def publish_mark(connection: Connection, mark: Mark) -> None:
+    """Write a collector's mark; the latest written counts."""
+    values = (
+        mark.collector,
+        to_microseconds(mark.marked_at),
+        to_microseconds(mark.flushed_at),
+        mark.segment,
+        int(mark.retired),
+    )
+    connection.insert("collector_marks", _COLUMNS, [[value] for value in values])
+
+
+def last_segment(connection: Connection, collector: str) -> int:
+    """The highest segment number this collector has ever used; 0 for none."""
+    rows = connection.query(
+        "SELECT greatest((SELECT max(segment) FROM collector_marks WHERE collector = {collector:String}), "
+        "(SELECT max(segment) FROM events WHERE collector = {collector:String})) AS segment",
+        {"collector": collector},
+    )
+    return int(rows[0]["segment"])
+
+
+def read_watermark(connection: Connection) -> tuple[datetime | None, str]:
+    """The flushed watermark and the collector that holds it; ``None`` while no collector has registered."""
+    row = connection.query(query_text("watermark"), {})[0]
+    if row["collectors"] == 0:
+        return None, ""
+    return row["flushed"], row["collector"]
