@@ -1,0 +1,1 @@
+"""Delivery of alerts: one small folder for each receiver."""

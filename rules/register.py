@@ -138,7 +138,7 @@ class AlertRegister:
         """
         with self._lock:
             state = self._alerts.get(fingerprint)
-            if state is None:
+            if state is None or state.notified.get(receiver) == episode:
                 return
             self._put(replace(state, notified={**state.notified, receiver: episode}))
 
