@@ -17,7 +17,28 @@ from store.dsn import Location
 # Codes of ClickHouse after which the same request may well succeed: too many parts or queries, timeouts,
 # memory, disk space, network, Keeper and replication.
 _TEMPORARY: Final = frozenset(
-    {3, 32, 159, 160, 164, 201, 202, 203, 209, 210, 225, 236, 241, 242, 243, 244, 252, 279, 285, 286}
+    {
+        3,
+        32,
+        159,
+        160,
+        164,
+        201,
+        202,
+        203,
+        209,
+        210,
+        225,
+        236,
+        241,
+        242,
+        243,
+        244,
+        252,
+        279,
+        285,
+        286,
+    }
     | {319, 341, 373, 394, 425, 473, 499, 565, 574, 999, 1000}
 )
 _MICROSECOND: Final = 1_000_000
@@ -98,7 +119,11 @@ class Connection:
         if self._client is None:
             arguments: dict[str, Any] = {"dsn": self._location.dsn, "settings": dict(_SETTINGS)}
             if not self._location.embedded:
-                arguments |= {"autogenerate_session_id": False, "connect_timeout": 5, "send_receive_timeout": 60}
+                arguments |= {
+                    "autogenerate_session_id": False,
+                    "connect_timeout": 5,
+                    "send_receive_timeout": 60,
+                }
             if self._database is not None:
                 arguments["database"] = self._database
             elif not self._location.embedded:
@@ -113,7 +138,8 @@ class Connection:
         if code is None and (found := re.search(r"Code: (\d+)", str(error))):
             code = int(found.group(1))
         temporary = code in _TEMPORARY or (
-            code is None and (isinstance(error, OperationalError) or not isinstance(error, ClickHouseError))
+            code is None
+            and (isinstance(error, OperationalError) or not isinstance(error, ClickHouseError))
         )
         if code is None and isinstance(error, DatabaseError) and "HTTPDriver" in text:
             temporary = True

@@ -40,7 +40,9 @@ class Database:
         bootstrap = Connection(self.location, database=None)
         try:
             # Atomic: the embedded `default` is an overlay that refuses what later migrations need
-            bootstrap.command(f"CREATE DATABASE IF NOT EXISTS `{self.location.database}` ENGINE = Atomic")
+            bootstrap.command(
+                f"CREATE DATABASE IF NOT EXISTS `{self.location.database}` ENGINE = Atomic"
+            )
         finally:
             if not self.location.embedded:
                 bootstrap.close()

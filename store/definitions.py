@@ -2,10 +2,12 @@
 
 from collections.abc import Callable, Sequence
 from datetime import datetime
+from hashlib import sha256
 from typing import Any
 
 from lifecycle.definitions import Definition, Definitions
 from store.connection import Connection, to_microseconds
+from store.queries import query_text
 
 _COLUMNS = (
     "tenant",
@@ -22,6 +24,7 @@ _COLUMNS = (
     "states",
     "edges",
     "jobs",
+    "digest",
     "source",
 )
 
@@ -36,7 +39,7 @@ def save_definitions(
     rows = sorted(rows, key=lambda row: (row["workflow_type"], row["workflow_version"])) or [
         _row(Definition(workflow="", version="", states=(), edges=()), newest=False)
     ]
-    if [row["source"] for row in rows] == _sources(connection, tenant):
+    if [row["digest"] for row in rows] == _in_force(connection, tenant, "digest"):
         return False
     moment = to_microseconds(now)
     for row in rows:
@@ -50,22 +53,18 @@ def load_definitions(
 ) -> Definitions:
     """The definitions in force, from their sources; ``parse(text, file name)`` reads one."""
     return Definitions(
-        tuple(parse(text, "the store") for text in _sources(connection, tenant) if text)
+        tuple(parse(text, "the store") for text in _in_force(connection, tenant, "source") if text)
     )
 
 
-def _sources(connection: Connection, tenant: str) -> Sequence[str]:
-    rows = connection.query(
-        "SELECT source FROM definitions WHERE tenant = {tenant:String} AND revision = "
-        "(SELECT max(revision) FROM definitions WHERE tenant = {tenant:String}) "
-        "ORDER BY workflow_type, workflow_version",
-        {"tenant": tenant},
-    )
-    return [row["source"] for row in rows]
+def _in_force(connection: Connection, tenant: str, column: str) -> Sequence[str]:
+    rows = connection.query(query_text("definitions_in_force"), {"tenant": tenant})
+    return [row[column] for row in rows]
 
 
 def _row(definition: Definition, *, newest: bool) -> dict[str, Any]:
     return {
+        "digest": sha256(repr(definition).encode()).hexdigest(),
         "workflow_type": definition.workflow,
         "workflow_version": definition.version,
         "newest": int(newest),

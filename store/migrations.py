@@ -36,14 +36,22 @@ def all_migrations() -> Sequence[Migration]:
         if entry.name.endswith(".sql"):
             number, _, rest = entry.name.partition("_")
             found.append(
-                Migration(int(number), rest.removesuffix(".sql"), _statements(entry.read_text(encoding="utf-8")))
+                Migration(
+                    int(number),
+                    rest.removesuffix(".sql"),
+                    _statements(entry.read_text(encoding="utf-8")),
+                )
             )
     return sorted(found)
 
 
 def _statements(text: str) -> tuple[str, ...]:
     parts = (part.strip() for part in text.split(";\n"))
-    return tuple(part for part in parts if any(line and not line.startswith("--") for line in part.splitlines()))
+    return tuple(
+        part
+        for part in parts
+        if any(line and not line.startswith("--") for line in part.splitlines())
+    )
 
 
 def applied(connection: Connection) -> set[int]:

@@ -34,16 +34,12 @@ def publish_mark(connection: Connection, mark: Mark) -> None:
 
 def last_segment(connection: Connection, collector: str) -> int:
     """The highest segment number this collector has ever used; 0 for none."""
-    rows = connection.query(
-        "SELECT greatest((SELECT max(segment) FROM collector_marks WHERE collector = {collector:String}), "
-        "(SELECT max(segment) FROM events WHERE collector = {collector:String})) AS segment",
-        {"collector": collector},
-    )
+    rows = connection.query(query_text("last_segment"), {"collector": collector})
     return int(rows[0]["segment"])
 
 
 def read_watermark(connection: Connection) -> tuple[datetime | None, str]:
-    """The flushed watermark and the collector that holds it; ``None`` while no collector has registered."""
+    """The flushed watermark and the collector that holds it; ``None`` while there is no collector."""
     row = connection.query(query_text("watermark"), {})[0]
     if row["collectors"] == 0:
         return None, ""

@@ -16,6 +16,7 @@ CREATE TABLE definitions
     states Array(Tuple(name String, status String, terminal UInt8, stuck_after Nullable(Float64))),
     edges Array(Tuple(from_state String, to_state String, action String, reenter UInt8)),
     jobs Array(Tuple(job_type String, max_attempts Nullable(Int64))),
+    digest String,
     source String CODEC(ZSTD(1))
 )
 ENGINE = MergeTree
