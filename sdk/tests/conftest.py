@@ -42,7 +42,8 @@ Behaviour = Callable[[ExportLogsServiceRequest, int], Reply]
 
 
 class Sink:
-    """Everything received, and ``behave``: from the request and its number (from 0) to the reply."""
+    """Everything received, and ``behave``: from the request and its number (from 0) to the
+    reply."""
 
     def __init__(self) -> None:
         self.records: list[Received] = []
@@ -66,7 +67,7 @@ class Sink:
                 self.end_headers()
                 self.wfile.write(reply.body)
 
-            def log_message(self, format: str, *args: object) -> None:
+            def log_message(self, *args: object) -> None:
                 pass
 
         class Server(ThreadingHTTPServer):
@@ -167,7 +168,8 @@ def sink() -> Iterator[Sink]:
 
 @pytest.fixture
 def configure(sink: Sink, monkeypatch: pytest.MonkeyPatch) -> Iterator[Callable[..., None]]:
-    """``donewatch.configure`` towards the sink, with quick settings; nothing is left of it behind."""
+    """``donewatch.configure`` towards the sink, with quick settings; nothing is left of it
+    behind."""
     for name in list(os.environ):
         if name.startswith(("DONEWATCH_", "OTEL_")):
             monkeypatch.delenv(name)
@@ -203,10 +205,10 @@ def script(sink: Sink, tmp_path: Path) -> Callable[..., subprocess.Popen[str]]:
             for name, value in os.environ.items()
             if not name.startswith(("DONEWATCH_", "OTEL_"))
         }
-        quick = {"DONEWATCH_ENDPOINT": sink.url, "DONEWATCH_SERVICE_NAME": "program"}
+        ours = {"DONEWATCH_ENDPOINT": sink.url, "DONEWATCH_SERVICE_NAME": "program"}
         return subprocess.Popen(
             [sys.executable, "-W", "error", str(path)],
-            env=kept | quick | environment,
+            env=kept | ours | environment,
             cwd=tmp_path,
             text=True,
             stdout=subprocess.PIPE,

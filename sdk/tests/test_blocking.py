@@ -11,8 +11,8 @@ ORDER = Workflow("order", version="3")
 
 
 def slowest(count: int) -> float:
-    """The longest of several emissions in CPU time and waiting alike, in seconds; the least of three
-    rounds, since a busy machine takes the processor away at times."""
+    """The longest of several emissions in CPU time and waiting alike, in seconds; the least of
+    three rounds, since a busy machine takes the processor away at times."""
 
     def once() -> float:
         worst = 0.0

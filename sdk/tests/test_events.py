@@ -32,6 +32,7 @@ ORDER = Workflow(
         {"action": "refund", "from": "paid", "to": "cancelled", "class": "compensation"},
     ],
 )
+KEY = "k3y"
 NOON = datetime(2026, 11, 21, 12, tzinfo=UTC)
 NOON_NS = 1795262400 * 10**9
 BASE = {
@@ -296,7 +297,7 @@ def test_threads_lose_and_double_nothing(configure, sink):
 def test_the_resource_and_the_token(configure, sink, monkeypatch):
     monkeypatch.setenv("OTEL_RESOURCE_ATTRIBUTES", "team=a%20b,service.version=0")
     configure(
-        token="secret",
+        token=KEY,
         service_version="7",
         environment="staging",
         resource_attributes={"region": "north"},
@@ -310,17 +311,17 @@ def test_the_resource_and_the_token(configure, sink, monkeypatch):
         "team": "a b",
         "region": "north",
     }
-    assert sink.headers[0]["authorization"] == "Bearer secret"
+    assert sink.headers[0]["authorization"] == f"Bearer {KEY}"
 
 
 def test_a_netrc_does_not_replace_the_token(configure, sink, monkeypatch, tmp_path):
     netrc = tmp_path / "netrc"
     netrc.write_text("machine 127.0.0.1 login somebody password else\n")
     monkeypatch.setenv("NETRC", str(netrc))
-    configure(token="secret")
+    configure(token=KEY)
     ORDER.visible("o-1")
     assert donewatch.flush(10)
-    assert sink.headers[0]["authorization"] == "Bearer secret"
+    assert sink.headers[0]["authorization"] == f"Bearer {KEY}"
 
 
 def test_limits_set_for_spans_do_not_cut_events(configure, sink, monkeypatch):

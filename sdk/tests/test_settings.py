@@ -11,6 +11,7 @@ import donewatch
 from donewatch.runtime import runtime
 from donewatch.settings import Settings, from_environment
 
+KEY = "k3y"
 URL = "http://127.0.0.1:4318/v1/logs"
 
 
@@ -120,14 +121,14 @@ def test_a_number_that_cannot_be_is_told_and_the_default_used(caplog, text):
 
 def test_a_token_can_be_read_from_a_file(tmp_path):
     path = tmp_path / "token"
-    path.write_text("secret\n")
-    assert from_environment({"DONEWATCH_TOKEN_FILE": str(path)}).token == "secret"
-    with pytest.raises(ValueError, match="DONEWATCH_TOKEN_FILE=.*none: cannot be read"):
+    path.write_text(f"{KEY}\n")
+    assert from_environment({"DONEWATCH_TOKEN_FILE": str(path)}).token == KEY
+    with pytest.raises(ValueError, match=r"DONEWATCH_TOKEN_FILE=.*none: cannot be read"):
         from_environment({"DONEWATCH_TOKEN_FILE": str(tmp_path / "none")})
 
 
 def test_the_token_is_not_shown():
-    assert "secret" not in repr(Settings(token="secret"))
+    assert KEY not in repr(Settings(token=KEY))
 
 
 @pytest.mark.parametrize(
