@@ -1,7 +1,7 @@
 """One situation: definitions, events and watermarks, and what can be asked of it."""
 
 from collections.abc import Iterator, Sequence
-from dataclasses import dataclass
+from dataclasses import dataclass, replace
 from datetime import datetime
 from typing import Any, Final
 
@@ -45,6 +45,10 @@ class Case:
     def model(self) -> Model:
         """Answers as the store would."""
         return Model(self.definitions, self.events)
+
+    def of_tenant(self, tenant: str) -> "Case":
+        """The same for another tenant, so that one store can hold many cases."""
+        return replace(self, events=[replace(event, tenant=tenant) for event in self.events])
 
     @property
     def workflows(self) -> list[str]:
