@@ -37,6 +37,7 @@ from lifecycle.errors import StoreError, StoreUnavailable
 
 _LOG: Final = logging.getLogger("donewatch.api")
 _API: Final = "/api/"
+_METHODS: Final = ("GET", "HEAD", "POST", "PUT", "PATCH", "DELETE", "OPTIONS")
 # Inline script and style are refused, so an escape that fails still runs nothing.
 _HEADERS: Final = (
     (
@@ -187,5 +188,6 @@ class _Edge:
     def _count(self, scope: Scope, status: int, seconds: float) -> None:
         route: Any = scope.get("route")
         name = getattr(route, "path", "") or "(none)"
-        self._own.requests.labels(scope["method"], name, str(status)).inc()
+        method = scope["method"] if scope["method"] in _METHODS else "other"
+        self._own.requests.labels(method, name, str(status)).inc()
         self._own.durations.labels(name).observe(seconds)

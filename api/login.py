@@ -55,8 +55,8 @@ def local(target: str) -> str:
 def challenge(request: Request, problem: Problem) -> Response:
     """What a browser without a valid token sees.
 
-    The cookie is SameSite=Strict, so a link from elsewhere (a pager, a chat) arrives without it. Such
-    a request is asked once more from our own page, which carries it.
+    The cookie is SameSite=Strict, so a link from elsewhere (a pager, a chat) arrives without it.
+    Such a request is asked once more from our own page, which carries it.
     """
     here = request.url.path + (f"?{request.url.query}" if request.url.query else "")
     if COOKIE not in request.cookies and request.headers.get("sec-fetch-site") == "cross-site":

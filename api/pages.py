@@ -1,19 +1,19 @@
 """The pages: the same answers as the API, drawn for people."""
 
-from datetime import timedelta
 from typing import Annotated, Any
 
 from fastapi import APIRouter, Path, Query, Request
 from fastapi.responses import HTMLResponse
 
 from api.alerts import STATES, VERDICTS, alert, alert_line, concerns, history, rule_line
+from api.drawing import visit_axis, visit_bars
 from api.ingest import ingest
-from api.instance import InstanceDetail, instance
+from api.instance import instance
 from api.instances import Filter, checked_status, instances
 from api.members import FIGURES, Figure, members
 from api.overview import overview
 from api.paths import instance_path
-from api.period import Period, period, seconds
+from api.period import period, seconds
 from api.reader import Read, Reader
 from api.web import page
 from api.workflow import figures, known_environments
@@ -190,24 +190,16 @@ def _instance_page(
     request: Request, read: Reader, workflow: str, instance_id: str, environment: str
 ) -> HTMLResponse:
     found = instance(read, workflow, instance_id, [environment] if environment else [])
+    axis = visit_axis(found.visits, read.flushed if found.open else None)
     return page(
         request,
         read,
         "instance.html",
         one=found,
-        axis=_axis(found, read),
+        bars=visit_bars(found.visits, axis) if axis else [],
+        axis=axis,
         self_path=instance_path(workflow, instance_id, found.environment),
     )
-
-
-def _axis(found: InstanceDetail, read: Reader) -> Period | None:
-    """From the first entry to the last exit, or to the present while it is open."""
-    if not found.visits:
-        return None
-    ends = [visit.exited_at or visit.entered_at for visit in found.visits]
-    end = max(read.flushed, *ends) if found.open else max(ends)
-    start = min(visit.entered_at for visit in found.visits)
-    return Period(start, max(end, start + timedelta(milliseconds=1)))
 
 
 @router.get("/alerts")

@@ -1,6 +1,6 @@
 """How pages are drawn: Jinja2 templates, and how a person reads numbers, durations and times."""
 
-from collections.abc import Sequence
+import json
 from datetime import UTC, datetime, timedelta
 from typing import Any
 
@@ -9,9 +9,8 @@ from fastapi.responses import HTMLResponse
 from jinja2 import Environment, PackageLoader, StrictUndefined, pass_context
 from jinja2.runtime import Context
 
-from api import paths
+from api import drawing, paths
 from api.credentials import COOKIE
-from api.period import Period
 from api.reader import Reader, settings_of
 from api.shape import rfc3339
 from lifecycle.durations import format_duration
@@ -112,22 +111,9 @@ def ago(context: Context, at: datetime) -> str:
     return f"in {format_duration(-passed)}" if passed < 0 else f"{format_duration(passed)} ago"
 
 
-def scale(at: datetime, during: Period, width: float = 1000) -> float:
-    """Where a moment lies on an axis of that width, within its ends."""
-    share = (at - during.from_) / (during.to - during.from_)
-    return round(min(1.0, max(0.0, share)) * width, 2)
-
-
-def shares(parts: Sequence[tuple[str, int]], width: float = 100) -> list[tuple[str, float, float]]:
-    """Name, start and width of each part of a stacked bar; empty parts left out."""
-    total = sum(number for _, number in parts)
-    found, start = [], 0.0
-    for name, number in parts:
-        if number:
-            part = number / total * width
-            found.append((name, round(start, 2), round(part, 2)))
-            start += part
-    return found
+def pretty(value: Any) -> str:
+    """JSON as text; the template escapes it like any other."""
+    return json.dumps(value, indent=2, ensure_ascii=False, default=str)
 
 
 def _environment() -> Environment:
@@ -138,11 +124,11 @@ def _environment() -> Environment:
         lstrip_blocks=True,
         undefined=StrictUndefined,
     )
-    for each in (duration, reached, count, percent, iso, full, clock, ago):
+    for each in (duration, reached, count, percent, iso, full, clock, ago, pretty):
         found.filters[each.__name__] = each
     found.globals |= {
-        "scale": scale,
-        "shares": shares,
+        "shares": drawing.shares,
+        "part": drawing.part,
         "windows": WINDOWS,
         "workflow_path": paths.workflow_path,
         "members_path": paths.members_path,
