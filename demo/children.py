@@ -9,6 +9,7 @@ from pathlib import Path
 from types import TracebackType
 from typing import Self
 
+GRACE = 5.0  # seconds to end in good order when everything ends
 _TETHER = Path(__file__).with_name("tether.py")
 
 
@@ -17,7 +18,7 @@ class ChildEnded(Exception):
 
 
 class Children:
-    """Running processes by name. Leaving the context ends them, the youngest first.
+    """Running processes by name. Leaving the context ends them all.
 
     Use it from one thread that lives as long as they shall: the kernel ties them to that thread.
     """
@@ -26,6 +27,7 @@ class Children:
         self._logs = logs
         self._environment = dict(environment)
         self._running: dict[str, subprocess.Popen[bytes]] = {}
+        self._leaving: set[str] = set()
         logs.mkdir(parents=True, exist_ok=True)
 
     def __enter__(self) -> Self:
@@ -37,8 +39,10 @@ class Children:
         error: BaseException | None,
         trace: TracebackType | None,
     ) -> None:
+        for process in self._running.values():
+            process.send_signal(signal.SIGTERM)
         for name in reversed(list(self._running)):
-            self.stop(name, timeout=5.0)
+            self.stop(name, timeout=GRACE)
 
     def start(
         self, name: str, command: Sequence[str], environment: Mapping[str, str] | None = None
@@ -67,6 +71,7 @@ class Children:
 
     def stop(self, name: str, *, timeout: float) -> bool:
         """Ask it to end, insist after ``timeout`` seconds; True if asking was enough."""
+        self._leaving.discard(name)
         process = self._running.pop(name, None)
         if process is None:
             return True
@@ -81,6 +86,7 @@ class Children:
 
     def ask(self, name: str) -> None:
         """Ask it to end, without waiting for it."""
+        self._leaving.add(name)
         self._running[name].send_signal(signal.SIGTERM)
 
     def has_ended(self, name: str) -> bool:
@@ -91,7 +97,7 @@ class Children:
     def check(self) -> None:
         """Raise ChildEnded if one that should be running is not."""
         for name, process in self._running.items():
-            if process.poll() is not None:
+            if name not in self._leaving and process.poll() is not None:
                 log = (self._logs / f"{name}.log").read_text(encoding="utf-8", errors="replace")
                 raise ChildEnded(
                     f"{name} ended with {process.returncode}; the end of its log:\n{log[-2000:]}"
