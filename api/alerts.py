@@ -43,6 +43,7 @@ class AlertLine(Shape):
     pending_since: Moment | None
     firing_since: Moment | None
     resolved_at: Moment | None
+    unit: str
     members: list[MemberLine]
     members_total: int
     unknown: bool
@@ -71,6 +72,7 @@ class RuleLine(Shape):
     reason: str
     value: float | None
     threshold: float | None
+    unit: str
     last_evaluation: Moment | None
     evaluation_seconds: float | None
     interval: float
@@ -189,6 +191,7 @@ def alert_line(found: AlertView) -> AlertLine:
         annotations=dict(found.annotations),
         value=found.value,
         threshold=found.threshold,
+        unit=found.unit,
         pending_since=found.pending_since,
         firing_since=found.firing_since,
         resolved_at=found.resolved_at,

@@ -4,9 +4,8 @@ from typing import Final
 
 from fastapi import Request
 
-from api.ports import Access
 from api.problems import Problem
-from lifecycle.errors import DonewatchError
+from lifecycle.access import Access, AccessDenied, Scope
 
 COOKIE: Final = "donewatch_token"
 
@@ -28,15 +27,15 @@ def authenticate(header: str | None, access: Access) -> str:
     :raises Problem: 401 without a known credential, 403 with one that may not read.
     """
     try:
-        return access.authenticate(header, "read")
-    except DonewatchError as error:
-        raise _refusal(error) from error
-
-
-def _refusal(error: DonewatchError) -> Problem:
-    if getattr(error, "status", 401) == 403:
-        fix = "use a token with the scope read"
-        return Problem(403, "forbidden", "Not allowed", str(error), fix)
-    fix = "send Authorization: Bearer TOKEN with a token that has the scope read; pages: /login"
-    headers = {"WWW-Authenticate": 'Bearer realm="donewatch", scope="read"'}
-    return Problem(401, "unauthorized", "Not authenticated", str(error), fix, headers=headers)
+        return access.authenticate(header, Scope.READ)
+    except AccessDenied as error:
+        headers = {"WWW-Authenticate": error.challenge}
+        if error.status == 403:
+            fix = "use a token with the scope read"
+            raise Problem(
+                403, "forbidden", "Not allowed", str(error), fix, headers=headers
+            ) from error
+        fix = "send Authorization: Bearer TOKEN with a token that has the scope read; pages: /login"
+        raise Problem(
+            401, "unauthorized", "Not authenticated", str(error), fix, headers=headers
+        ) from error

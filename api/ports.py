@@ -8,6 +8,7 @@ from dataclasses import dataclass, field
 from datetime import datetime
 from typing import Any, Protocol
 
+from lifecycle.access import Access
 from lifecycle.definitions import Definitions
 
 
@@ -33,17 +34,6 @@ class Watermark(Protocol):
     def collector(self) -> str: ...
     @property
     def reason(self) -> str: ...
-
-
-class Access(Protocol):
-    """Who may do what; without any token configured everybody may, from this machine."""
-
-    def authenticate(self, header: str | None, scope: str) -> str:
-        """The tenant that an ``Authorization`` header stands for.
-
-        :raises lifecycle.access.AccessDenied: no or unknown credential, or not that scope.
-        """
-        ...
 
 
 @dataclass(frozen=True, slots=True, kw_only=True)
@@ -73,6 +63,7 @@ class AlertView:
     resolved_at: datetime | None = None
     members: Sequence[MemberView] = ()
     members_total: int = 0
+    unit: str = ""  # of value and threshold: seconds, share (0 to 1) or, if empty, a number
     unknown: bool = False  # the verdict of its rule is unknown: nothing resolves meanwhile
     reason: str = ""  # why it is unknown
 
@@ -95,6 +86,7 @@ class RuleView:
     threshold: float | None = None
     last_evaluation: datetime | None = None
     evaluation_seconds: float | None = None
+    unit: str = ""  # of value and threshold: seconds, share (0 to 1) or, if empty, a number
     interval: float = 0.0
     for_: float = 0.0
     labels: Mapping[str, str] = field(default_factory=dict)

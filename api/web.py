@@ -27,6 +27,7 @@ def render(request: Request, template: str, status: int = 200, **values: Any) ->
         "path": request.url.path,
         "now": request.app.state.ports.clock(),
         "signed_in": COOKIE in request.cookies,
+        "tokens": not request.app.state.ports.access.open,
         "read": None,
         "origin": settings.external_url or str(request.base_url).rstrip("/"),
         "here": _here(request),
@@ -84,6 +85,12 @@ def percent(share: float | None) -> str:
     return (f"{value:.2f}" if value < 1 else f"{value:.1f}").rstrip("0").rstrip(".") + " %"
 
 
+def valued(value: float | None, unit: str) -> str:
+    """The value of a rule, in its unit."""
+    read_as = {"seconds": duration, "share": percent}.get(unit, count)
+    return read_as(value)
+
+
 def iso(at: datetime) -> str:
     """For the ``datetime`` attribute."""
     return rfc3339(at)
@@ -124,7 +131,7 @@ def _environment() -> Environment:
         lstrip_blocks=True,
         undefined=StrictUndefined,
     )
-    for each in (duration, reached, count, percent, iso, full, clock, ago, pretty):
+    for each in (duration, reached, count, percent, iso, full, clock, ago, pretty, valued):
         found.filters[each.__name__] = each
     found.globals |= {
         "shares": drawing.shares,
