@@ -290,7 +290,8 @@ class Value:
         if not isinstance(self.node, yaml.SequenceNode):
             self._wrong("a list")
             return []
-        return [Value(each, self.document, self.name) for each in self.node.value]
+        name = f"an entry of {self.name}"
+        return [Value(each, self.document, name) for each in self.node.value]
 
     def pairs(self) -> "list[tuple[Value, Value]]":
         """Keys and values of a mapping with keys of the author's choice; empty after a problem."""

@@ -208,7 +208,7 @@ def test_one_word_or_a_list_of_words() -> None:
     assert [word for _, word in one.words()] == ["paid"]
     many, document = value_of("[paid, [x], 3]")
     assert [(place.column, word) for place, word in many.words()] == [(7, "paid"), (18, "3")]
-    assert problems_of(document) == ["1:13: key must be text, not a list"]
+    assert problems_of(document) == ["1:13: an entry of key must be text, not a list"]
 
 
 @pytest.mark.parametrize(

@@ -1,0 +1,71 @@
+"""``donewatch check``: what each file is, and rules against definitions."""
+
+from pathlib import Path
+
+import pytest
+
+from rules.check import check_files
+from tests.rules.fakes import ORDER
+
+FILES = Path(__file__).parent / "files"
+RULE = "groups: [{name: g, rules: [{alert: A, stuck: {workflow: %s, state: %s}}]}]\n"
+
+
+@pytest.mark.parametrize(
+    ("texts", "problems"),
+    [
+        pytest.param({}, [], id="nothing to check"),
+        pytest.param({"order.yaml": ORDER.source, "r.yaml": RULE % ("order", "paid")}, [], id="ok"),
+        pytest.param(
+            {"r.yaml": RULE % ("order", "payd"), "order.yaml": ORDER.source},
+            ["r.yaml:1:71: the workflow 'order' has no state 'payd' (did you mean 'paid'?)"],
+            id="a rule is held against a definition given after it",
+        ),
+        pytest.param(
+            {"order.yaml": ORDER.source + "colour: red\n", "r.yaml": RULE % ("order", "payd")},
+            [
+                "order.yaml:21:1: unknown key 'colour' (one of: workflow, version, owner, "
+                "order_by, lateness, stuck_after, instance_url, trace_url, runbook_url, states, "
+                "transitions, completion, outbox, jobs)"
+            ],
+            id="a broken definition does not break the rules on it as well",
+        ),
+        pytest.param(
+            {"a.yaml": ORDER.source, "b.yaml": ORDER.source},
+            [
+                "b.yaml:1:1: version '3' of 'order' is already defined in a.yaml "
+                "(give it another version)"
+            ],
+            id="one version in two files",
+        ),
+        pytest.param(
+            {"a.yaml": RULE % ("x", "y"), "b.yaml": RULE % ("x", "y")},
+            [
+                "b.yaml:1:1: the alert 'A' with the same labels is already at a.yaml:1 "
+                "(give it another name or a label that tells them apart)"
+            ],
+            id="one alert in two files",
+        ),
+        pytest.param(
+            {"a.yaml": "rules: []\n", "b.yaml": "- 1\n", "c.yaml": "x: [\n"},
+            [
+                "a.yaml:1:1: neither a definition nor a rule file "
+                "(a definition begins with workflow, a rule file with groups)",
+                "b.yaml:1:1: neither a definition nor a rule file "
+                "(a definition begins with workflow, a rule file with groups)",
+                "c.yaml:2:1: not valid YAML: while parsing a flow node "
+                "expected the node content, but found '<stream end>'",
+            ],
+            id="files of no known kind",
+        ),
+    ],
+)
+def test_all_files_are_checked_together(texts: dict[str, str], problems: list[str]) -> None:
+    assert [str(problem) for problem in check_files(texts)] == problems
+
+
+def test_every_problem_of_every_file_is_in_one_list() -> None:
+    name = "bad_everything.yaml"
+    problems = check_files({"order.yaml": "workflow: 3\n", name: (FILES / name).read_text()})
+    assert {problem.file for problem in problems} == {"order.yaml", name}
+    assert len(problems) > 20
