@@ -1,5 +1,6 @@
 """A producer says that it is alive, how much it emitted, and how much it dropped."""
 
+import threading
 import time
 
 import pytest
@@ -84,6 +85,23 @@ def test_heartbeats_get_through_while_the_queue_is_full(configure, sink):
     assert donewatch.flush(10)
     reported = max(each.attributes["donewatch.heartbeat.dropped"] for each in sink.heartbeats())
     assert reported == dropped == donewatch.stats().dropped
+
+
+def test_a_heartbeat_that_fails_does_not_cost_the_drain(configure, sink, monkeypatch):
+    from donewatch.pipeline import Pipeline
+
+    failed = threading.Event()
+
+    def broken(self: Pipeline) -> None:
+        failed.set()
+        raise RuntimeError("no heartbeat")
+
+    monkeypatch.setattr(Pipeline, "_beat", broken)
+    configure(heartbeat_interval=0.01, schedule_delay=60)
+    ORDER.visible("o-1")
+    assert failed.wait(10)
+    assert donewatch.shutdown(10)
+    assert len(sink.events()) == 1
 
 
 @pytest.mark.parametrize(

@@ -1,5 +1,7 @@
 """What an application loads when it imports donewatch."""
 
+import pytest
+
 import donewatch
 
 
@@ -27,3 +29,25 @@ def test_all_that_is_promised_is_there():
         assert getattr(donewatch, name) is not None
         assert name in dir(donewatch)
     assert not hasattr(donewatch, "nothing")
+
+
+@pytest.mark.parametrize("status", [200, 400, 413, 503])
+def test_nothing_is_imported_while_sending(sink, run, reply, status):
+    """A child forked in the middle of an import could never import that module."""
+    sink.behave = lambda request, number: reply(status)
+    ended = run(
+        """
+import sys
+import donewatch
+from donewatch import Workflow
+order = Workflow("order")
+before = set(sys.modules)
+order.visible("o-1"); order.visible("")
+assert donewatch.flush(20)
+donewatch.shutdown()
+print(*sorted(set(sys.modules) - before))
+""",
+        DONEWATCH_RETRY_TIMEOUT="0",
+        DONEWATCH_EXPORT_TIMEOUT="0.5",
+    )
+    assert (ended.code, ended.out) == (0, "\n"), ended.err

@@ -266,8 +266,8 @@ import signal
 BEFORE
 donewatch.flush_on_sigterm()
 order.visible("o-1")
-print("ready", flush=True)
 try:
+    print("ready", flush=True)
     while True: time.sleep(60)
 finally:
     print("left", flush=True)

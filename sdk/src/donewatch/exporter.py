@@ -41,8 +41,7 @@ class _Session(requests.Session):
         self.attempts = 0
         self.answer: requests.Response | None = None
         self.trouble = ""
-        if token:
-            self.auth = _Bearer(token)
+        self.auth = _Bearer(token)
 
     def send(self, request: requests.PreparedRequest, **kwargs: Any) -> requests.Response:
         self.attempts += 1
@@ -56,13 +55,16 @@ class _Session(requests.Session):
 
 
 class _Bearer(requests.auth.AuthBase):
-    """As a header alone, requests would replace the token by what a .netrc says of the host."""
+    """Sets the token, if there is one. Without an ``auth``, requests would look into a .netrc, let
+    it replace the token, and import a module for it beside the callers: a child forked during an
+    import waits for that module for ever."""
 
     def __init__(self, token: str) -> None:
         self._token = token
 
     def __call__(self, request: requests.PreparedRequest) -> requests.PreparedRequest:
-        request.headers["Authorization"] = f"Bearer {self._token}"
+        if self._token:
+            request.headers["Authorization"] = f"Bearer {self._token}"
         return request
 
 
@@ -140,22 +142,22 @@ class CountingExporter(LogRecordExporter):
         self._settle(batch, answer)
 
     def _settle(self, batch: Sequence[ReadableLogRecord], answer: _Answer) -> None:
+        """Say what went wrong, then count: whoever waits for the count finds it explained."""
         events = _events(batch)
         if answer.verdict is _Verdict.ACCEPTED:
-            # Which ones were rejected the answer does not say; a heartbeat among them counts as an
-            # event.
+            # Which ones were rejected it does not say; a heartbeat among them counts as an event.
             rejected = min(answer.rejected, events)
-            self._ledger.settle(events - rejected, {Reason.REJECTED: rejected})
             if answer.rejected or answer.detail:
                 self._complain(
                     "rejected", f"{answer.rejected} events were rejected by %s: %s", answer.detail
                 )
+            self._ledger.settle(events - rejected, {Reason.REJECTED: rejected})
         elif answer.verdict is _Verdict.AWAY:
-            self._ledger.settle(0, {Reason.FAILED: events})
             self._complain("failed", f"{events} events lost, cannot reach %s: %s", answer.detail)
+            self._ledger.settle(0, {Reason.FAILED: events})
         else:
-            self._ledger.settle(0, {Reason.REFUSED: events})
             self._complain("refused", f"{events} events lost, refused by %s: %s", answer.detail)
+            self._ledger.settle(0, {Reason.REFUSED: events})
 
     def _complain(self, key: str, message: str, detail: str) -> None:
         self._complaints.say(

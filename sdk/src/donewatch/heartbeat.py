@@ -2,6 +2,7 @@
 
 import threading
 from collections.abc import Callable
+from contextlib import suppress
 
 
 class Heart(threading.Thread):
@@ -29,9 +30,12 @@ class Heart(threading.Thread):
 
     def run(self) -> None:
         try:
-            self._begin()
+            # A beat that fails must not cost the drain at the end.
+            with suppress(Exception):
+                self._begin()
             while not self._stopping.wait(self._interval):
-                self._beat()
+                with suppress(Exception):
+                    self._beat()
             self._finish()
         finally:
             self._finished.set()
