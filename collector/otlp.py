@@ -97,10 +97,10 @@ def _attributes(pairs: Any, depth: int) -> dict[str, Any]:
     values: dict[str, Any] = {}
     for pair in pairs:
         value = pair.value
-        which = value.WhichOneof("value")
-        if which == "string_value":
-            values[pair.key] = value.string_value
-        elif which == "int_value":
+        # most are strings and not empty; asking for the kind first costs half as much again
+        if text := value.string_value:
+            values[pair.key] = text
+        elif value.WhichOneof("value") == "int_value":
             values[pair.key] = value.int_value
         else:
             try:

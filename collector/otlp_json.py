@@ -82,6 +82,8 @@ def decode_json(body: bytes, limits: Limits) -> list[Record]:
     :raises BodyError: not JSON, or a value of the wrong type; the message has its path.
     :raises BodyTooLarge: too many records.
     """
+    if not body:
+        return []  # as in protobuf, where nothing is the empty request
     try:
         request = _DECODER.decode(body)
     except RecursionError:
