@@ -4,6 +4,7 @@ from collections.abc import Mapping, Sequence
 
 from fastapi import APIRouter
 
+from api.alerts import concerns
 from api.cursor import cut
 from api.period import Period, period
 from api.reader import Cursor, Environments, From, Limit, Read, Reader, To, Window
@@ -116,7 +117,7 @@ def row(
             "outbox_lag": waiting,
             "completion_lag": lag,
             "alerts_firing": sum(
-                alert.state in ("firing", "recovering") and alert.labels.get("workflow") == workflow
+                alert.state == "firing" and concerns(alert, workflow)
                 for alert in read.alerts.alerts()
             ),
             "concerns": _concerns(stuck, wrong, waiting, lag),

@@ -1,6 +1,7 @@
 """How pages are drawn: Jinja2 templates, and how a person reads numbers, durations and times."""
 
 import json
+from collections.abc import Mapping
 from datetime import UTC, datetime, timedelta
 from typing import Any
 
@@ -11,8 +12,10 @@ from jinja2.runtime import Context
 
 from api import drawing, paths
 from api.credentials import COOKIE
+from api.period import seconds
 from api.reader import Reader, settings_of
 from api.shape import rfc3339
+from lifecycle.definitions import Status
 from lifecycle.durations import format_duration
 
 NONE = "–"
@@ -39,7 +42,7 @@ def render(request: Request, template: str, status: int = 200, **values: Any) ->
 
 def page(request: Request, read: Reader, template: str, **values: Any) -> HTMLResponse:
     """Draw one page for somebody who may read."""
-    firing = sum(alert.state in ("firing", "recovering") for alert in read.alerts.alerts())
+    firing = sum(alert.state == "firing" for alert in read.alerts.alerts())
     lag = None
     if read.watermark.flushed is not None:
         lag = (read.now - read.watermark.flushed).total_seconds()
@@ -118,6 +121,20 @@ def ago(context: Context, at: datetime) -> str:
     return f"in {format_duration(-passed)}" if passed < 0 else f"{format_duration(passed)} ago"
 
 
+def span(window: str) -> str:
+    """``15m`` as ``15 min``."""
+    return format_duration(seconds("window", window))
+
+
+def by_status(numbers: Mapping[str, int]) -> list[tuple[str, int]]:
+    """In the order in which an operation lives through its statuses; what has none comes last."""
+    order = [status.value for status in Status]
+    return sorted(
+        numbers.items(),
+        key=lambda each: (each[0] not in order, order.index(each[0]) if each[0] in order else 0),
+    )
+
+
 def pretty(value: Any) -> str:
     """JSON as text; the template escapes it like any other."""
     return json.dumps(value, indent=2, ensure_ascii=False, default=str)
@@ -131,11 +148,12 @@ def _environment() -> Environment:
         lstrip_blocks=True,
         undefined=StrictUndefined,
     )
-    for each in (duration, reached, count, percent, iso, full, clock, ago, pretty, valued):
+    for each in (duration, reached, count, percent, iso, full, clock, ago, pretty, valued, span):
         found.filters[each.__name__] = each
     found.globals |= {
         "shares": drawing.shares,
         "part": drawing.part,
+        "by_status": by_status,
         "windows": WINDOWS,
         "workflow_path": paths.workflow_path,
         "members_path": paths.members_path,
