@@ -2,7 +2,7 @@
 
 import time
 from collections.abc import Callable, Iterator, Sequence
-from contextlib import contextmanager
+from contextlib import contextmanager, suppress
 from datetime import datetime
 
 from rich.console import Console
@@ -27,7 +27,7 @@ class Narrator:
         """One line of the story."""
         stamp = f"[dim]{self._clock() - self._start:6.1f}[/dim]"
         line = f"[{style}]{escape(text)}[/{style}]" if style else escape(text)
-        self._console.print(f"{stamp}  {line}", soft_wrap=True, highlight=False)
+        self._print(f"{stamp}  {line}")
 
     @contextmanager
     def progress(self) -> Iterator[None]:
@@ -35,8 +35,12 @@ class Narrator:
         if not self._console.is_terminal:
             yield
             return
-        with self._status:
+        self._status.start()
+        try:
             yield
+        finally:
+            with suppress(OSError):
+                self._status.stop()
 
     def waiting(self, what: str) -> None:
         """What is waited for; on a terminal only."""
@@ -86,7 +90,7 @@ class Narrator:
                 _seconds(each.resolved_after),
                 style=style,
             )
-        self._console.print(table)
+        self._print(table)
 
     def verdict(self, report: Report) -> None:
         """The end of the story."""
@@ -104,6 +108,11 @@ class Narrator:
             self.say(complaint, "bold red")
         if not complaints:
             self.say("all as it must be", "bold green")
+
+    def _print(self, what: str | Table) -> None:
+        # The terminal may go away; what is under way is ended in good order all the same.
+        with suppress(OSError):
+            self._console.print(what, soft_wrap=True, highlight=False)
 
 
 def _seconds(duration: float | None) -> str:

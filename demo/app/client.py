@@ -22,11 +22,16 @@ class Traffic:
     """Places orders and records what became of each."""
 
     def __init__(
-        self, outcomes: sqlite3.Connection, orders: httpx.AsyncClient, shown: httpx.AsyncClient
+        self,
+        outcomes: sqlite3.Connection,
+        orders: httpx.AsyncClient,
+        shown: httpx.AsyncClient,
+        leaving: asyncio.Event,
     ) -> None:
         self._outcomes = outcomes
         self._orders = orders
         self._shown = shown
+        self._leaving = leaving
 
     async def order(self) -> str:
         """Place one order and watch it to its end; returns the outcome."""
@@ -69,6 +74,8 @@ class Traffic:
             try:
                 answer = await self._shown.get(f"/orders/{order_id}")
             except httpx.TransportError:
+                if self._leaving.is_set():
+                    break  # the shop closes as well: nothing will be shown any more
                 continue
             if answer.is_success and (state := answer.json()["state"]) in ("completed", "failed"):
                 return str(state)
@@ -83,7 +90,7 @@ async def main(process: Process) -> None:
         httpx.AsyncClient(base_url=await process.address("orders"), timeout=5.0) as orders,
         httpx.AsyncClient(base_url=await process.address("readmodel"), timeout=5.0) as shown,
     ):
-        traffic = Traffic(outcomes, orders, shown)
+        traffic = Traffic(outcomes, orders, shown, process.stop)
         while await process.pause(random.uniform(0.5, 1.5) / process.options.rate):
             task = asyncio.create_task(traffic.order())
             under_way.add(task)
