@@ -88,8 +88,12 @@ def open_document(text: str, file: str) -> Document:
 
 
 def _sound(root: yaml.Node, document: Document) -> bool:
-    """Whether the nodes can be read: no cycles, foreign tags or duplicate keys, not too many."""
+    """Whether the nodes can be read: no cycles or foreign tags, keys are texts, not too many.
+
+    Duplicate keys are reported as well, and do not keep the rest from being read.
+    """
     sizes: dict[int, int] = {}
+    repeated: list[tuple[yaml.Node, str]] = []
     walking: set[int] = set()
 
     def size(node: yaml.Node) -> int:
@@ -103,7 +107,7 @@ def _sound(root: yaml.Node, document: Document) -> bool:
             _at(document, node, f"the tag {node.tag!r} means nothing here", "remove it")
         total = 1
         if isinstance(node, yaml.MappingNode):
-            _check_keys(node, document)
+            repeated.extend(_check_keys(node, document))
             total += sum(size(key) + size(value) for key, value in node.value)
         elif isinstance(node, yaml.SequenceNode):
             total += sum(size(each) for each in node.value)
@@ -114,11 +118,15 @@ def _sound(root: yaml.Node, document: Document) -> bool:
     if size(root) > MAX_NODES:
         document.problem(1, 1, f"with its aliases written out it has over {MAX_NODES:,} values")
         return False
-    return not document.problems
+    sound = not document.problems
+    for key, message in repeated:
+        _at(document, key, message, "keep one of the two")
+    return sound
 
 
-def _check_keys(node: yaml.MappingNode, document: Document) -> None:
+def _check_keys(node: yaml.MappingNode, document: Document) -> list[tuple[yaml.Node, str]]:
     first: dict[str, int] = {}
+    repeated: list[tuple[yaml.Node, str]] = []
     for key, _ in node.value:
         if not isinstance(key, yaml.ScalarNode):
             _at(document, key, "a key must be text")
@@ -126,9 +134,10 @@ def _check_keys(node: yaml.MappingNode, document: Document) -> None:
             _at(document, key, "merge keys are not supported", "write the keys out")
         elif key.value in first:
             message = f"the key {key.value!r} is already given in line {first[key.value]}"
-            _at(document, key, message, "keep one of the two")
+            repeated.append((key, message))
         else:
             first[key.value] = key.start_mark.line + 1
+    return repeated
 
 
 def _at(document: Document, node: yaml.Node, message: str, fix: str = "") -> None:

@@ -15,7 +15,7 @@ BLIND_FOR: Final = 300.0  # seconds of "unknown" until the cause itself is an al
 
 @dataclass(frozen=True, slots=True, kw_only=True)
 class Blind:
-    """Fires while the watermark has stopped or lags too far; ``limit`` in seconds."""
+    """Fires while the watermark has stopped or lags beyond ``limit`` (seconds), or rules fail."""
 
     name: ClassVar[str] = "blind"
     keys: ClassVar[tuple[str, ...]] = ()

@@ -4,11 +4,12 @@ import asyncio
 import logging
 import math
 from collections.abc import Awaitable, Callable, Iterable
-from dataclasses import dataclass
+from dataclasses import dataclass, replace
 from datetime import UTC, datetime
 
 from lifecycle.definitions import Definitions
 from lifecycle.errors import DonewatchError
+from rules.alert import Verdict
 from rules.blind import blind_group
 from rules.evaluator import Evaluation, evaluate
 from rules.register import AlertRegister
@@ -134,6 +135,8 @@ class Scheduler:
         """Look at every rule of a group once, now. Blocks; thread-safe."""
         definitions = self._definitions
         moment = self._moment(group, definitions)
+        if group is self._built_in and not moment.blind:
+            moment = replace(moment, blind=self._in_error())
         evaluations: list[Evaluation] = []
         for rule in group.rules:
             before = self._register.of_rule(rule.id)
@@ -144,6 +147,15 @@ class Scheduler:
         self._register.apply(kept, moment.now)
         self.last_evaluation = moment.now
         return kept
+
+    def _in_error(self) -> str:
+        """A rule that cannot be evaluated sees as little as one without a watermark."""
+        failed = [each for each in self._register.verdicts() if each.verdict is Verdict.ERROR]
+        if not failed:
+            return ""
+        first = min(failed, key=lambda each: each.rule.alert)
+        others = f" (and {len(failed) - 1} more)" if len(failed) > 1 else ""
+        return f"{first.rule.alert} cannot be evaluated{others}: {first.reason}"
 
     def _moment(self, group: RuleGroup, definitions: Definitions) -> Moment:
         try:

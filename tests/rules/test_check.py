@@ -3,8 +3,14 @@
 from pathlib import Path
 
 import pytest
+import yaml
+from hypothesis import given
+from hypothesis import strategies as st
 
+from lifecycle.definition_files import DEFINITION_KEYS, STATE_KEYS, TRANSITION_KEYS
 from rules.check import check_files
+from rules.files import GROUP_KEYS, RULE_KEYS
+from rules.kinds import KINDS
 from tests.rules.fakes import ORDER
 
 FILES = Path(__file__).parent / "files"
@@ -69,3 +75,43 @@ def test_every_problem_of_every_file_is_in_one_list() -> None:
     problems = check_files({"order.yaml": "workflow: 3\n", name: (FILES / name).read_text()})
     assert {problem.file for problem in problems} == {"order.yaml", name}
     assert len(problems) > 20
+
+
+KEYS = sorted(
+    {
+        *DEFINITION_KEYS,
+        *STATE_KEYS,
+        *TRANSITION_KEYS,
+        *GROUP_KEYS,
+        *RULE_KEYS,
+        *KINDS,
+        *(key for kind in KINDS.values() for key in kind.keys),
+        *("groups", "starts", "visible", "objective", "within", "share", "max_lag", "max_attempts"),
+    }
+)
+SCALARS = st.one_of(
+    st.none(),
+    st.booleans(),
+    st.integers(),
+    st.floats(),
+    st.text(max_size=8),
+    st.sampled_from(["order", "paid", "5m", "99%", "*", "time", "completed", "{{ value }}", "p95"]),
+)
+VALUES = st.recursive(
+    SCALARS,
+    lambda inner: st.one_of(
+        st.lists(inner, max_size=3), st.dictionaries(st.sampled_from(KEYS), inner, max_size=6)
+    ),
+    max_leaves=30,
+)
+
+
+@given(st.dictionaries(st.sampled_from(KEYS), VALUES, min_size=1, max_size=8))
+def test_whatever_stands_under_our_keys_is_taken_or_located(content: dict[str, object]) -> None:
+    text = yaml.safe_dump(content)
+    lines = text.count("\n") + 1
+    for problem in check_files({"order.yaml": ORDER.source, "f.yaml": text}):
+        assert problem.file == "f.yaml"
+        assert 1 <= problem.line <= lines
+        assert problem.column >= 1
+        assert problem.message.isprintable()

@@ -212,6 +212,19 @@ async def test_a_store_that_is_away_is_unknown_and_told_after_five_minutes() -> 
     assert scene.query.asked == []
 
 
+async def test_rules_that_cannot_be_evaluated_are_told_after_five_minutes() -> None:
+    scene = Scene()
+    scene.query.answers["outbox_lag"] = StoreUnavailable("too slow")
+    scene.scheduler.replace([group("a"), group("b")], DEFINITIONS)
+    await scene.run_until(lambda: any(each.status == "firing" for each in scene.register.alerts()))
+    assert {verdict for _, verdict in scene.of("a")} == {Verdict.ERROR}
+    (alert,) = scene.register.alerts()
+    assert alert.alert == "MonitoringBlind"
+    assert alert.annotations["summary"].endswith(
+        "what happens: a cannot be evaluated (and 1 more): too slow"
+    )
+
+
 async def test_a_slow_evaluation_leaves_ticks_out_and_counts_them() -> None:
     scene = Scene(built_in_interval=1000.0)
     slow = iter([25.0])
