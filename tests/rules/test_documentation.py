@@ -9,7 +9,7 @@ from lifecycle.definition_files import DEFINITION_KEYS, STATE_KEYS, TRANSITION_K
 from rules.annotations import _ENVIRONMENT, VARIABLES
 from rules.defaults import default_rules
 from rules.files import GROUP_KEYS, RESERVED_LABELS, RULE_KEYS, read_rules
-from rules.kind import Known
+from rules.kind import Kind, Known
 from rules.kinds import KINDS
 from tests.rules.fakes import DEFINITIONS, ORDER
 
@@ -28,7 +28,7 @@ def test_keys_and_variables_of_rules(name: str) -> None:
 
 
 @pytest.mark.parametrize("kind", KINDS.values(), ids=KINDS)
-def test_parameters_and_variables_of_kinds(kind: type) -> None:
+def test_parameters_and_variables_of_kinds(kind: type[Kind]) -> None:
     (line,) = [line for line in RULES.splitlines() if line.startswith(f"| `{kind.name}` |")]
     assert all(f"`{key}`" in line for key in kind.keys)
     assert all(f"`{name}`" in RULES for name in kind.extra)
