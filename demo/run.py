@@ -34,7 +34,7 @@ DRAIN_TIMEOUT = 30.0
 TALLY_TIMEOUT = 120.0
 POLL = 0.25
 
-FAILURES = (ChildEnded, OSError, httpx.HTTPError, subprocess.SubprocessError)
+FAILURES = (ChildEnded, OSError, ValueError, httpx.HTTPError, subprocess.SubprocessError)
 FINE, FOUND, COULD_NOT_RUN, INTERRUPTED = 0, 1, 2, 130
 
 

@@ -16,7 +16,7 @@ HOME = Path(__file__).parent
 READY_TIMEOUT = 90.0  # seconds; opening an empty store takes one, on a busy machine many
 STOP_TIMEOUT = 30.0
 ACTIVE = ("pending", "firing", "recovering")
-ACCEPTED = "donewatch_events_accepted_total"
+ACCEPTED = "donewatch_collector_events_accepted_total"
 
 
 def clean_environment(environment: Mapping[str, str] = os.environ) -> dict[str, str]:
@@ -70,17 +70,17 @@ class Server:
         return cls(children, found["pages"], found["otlp"], dsn)
 
     def active_alerts(self) -> list[str] | None:
-        """Names of the alerts that are not over; None if the service did not answer in time."""
+        """Fingerprints of the alerts that are not over; None if the service did not answer."""
         try:
             answer = httpx.get(f"{self.pages}/api/v1/alerts", timeout=5.0)
             answer.raise_for_status()
         except httpx.HTTPError:
             return None
-        return [each["alert"] for each in answer.json()["items"] if each["state"] in ACTIVE]
+        return [each["fingerprint"] for each in answer.json()["items"] if each["state"] in ACTIVE]
 
     def accepted(self) -> int:
         """Events that the collector has accepted, copies and heartbeats among them."""
-        answer = httpx.get(f"{self.pages}/metrics", timeout=10.0)
+        answer = httpx.get(f"{self.otlp}/metrics", timeout=10.0)
         answer.raise_for_status()
         return accepted_in(answer.text)
 
@@ -90,10 +90,16 @@ class Server:
 
 
 def accepted_in(exposition: str) -> int:
-    """The sum of the accepted counter over its labels, in Prometheus's text format."""
-    return sum(
+    """The accepted counter in Prometheus's text format, summed over its labels.
+
+    :raises ValueError: it is not there.
+    """
+    values = [
         int(sample.value)
         for family in text_string_to_metric_families(exposition)
         for sample in family.samples
         if sample.name == ACCEPTED
-    )
+    ]
+    if not values:
+        raise ValueError(f"the collector's metrics have no {ACCEPTED}")
+    return sum(values)

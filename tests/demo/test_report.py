@@ -115,11 +115,16 @@ def test_ids_are_compared_not_numbers(emitted: str, stored: str, expected: Tally
 
 def test_accepted_events_are_summed_over_labels() -> None:
     exposition = (
-        "# HELP donewatch_events_accepted_total x\n"
-        "# TYPE donewatch_events_accepted_total counter\n"
-        'donewatch_events_accepted_total{door="otlp"} 40\n'
-        'donewatch_events_accepted_total{door="native"} 2\n'
-        "# TYPE donewatch_events_rejected_total counter\n"
-        "donewatch_events_rejected_total 7\n"
+        "# HELP donewatch_collector_events_accepted_total x\n"
+        "# TYPE donewatch_collector_events_accepted_total counter\n"
+        'donewatch_collector_events_accepted_total{door="otlp"} 40\n'
+        'donewatch_collector_events_accepted_total{door="native"} 2\n'
+        "# TYPE donewatch_collector_events_rejected_total counter\n"
+        "donewatch_collector_events_rejected_total 7\n"
     )
     assert accepted_in(exposition) == 42
+
+
+def test_a_collector_without_the_counter_is_an_error_not_a_nought() -> None:
+    with pytest.raises(ValueError, match="donewatch_collector_events_accepted_total"):
+        accepted_in("# TYPE other_total counter\nother_total 1\n")
