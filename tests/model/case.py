@@ -71,12 +71,19 @@ class Case:
             **{name: own[name] for name in ASKED_WITH[figure]},
         }
 
-    def questions(self) -> Iterator[tuple[str, dict[str, Any]]]:
-        """Everything worth asking: each figure for all environments, some in narrower ways."""
+    def questions(self, *, thorough: bool = True) -> Iterator[tuple[str, dict[str, Any]]]:
+        """Everything worth asking: each figure for all environments, some in narrower ways.
+
+        Without ``thorough`` each figure twice at most; which narrower way varies with the case.
+        """
         for workflow in self.workflows:
             of_type = [event for event in self.events if event.workflow_type == workflow]
             for figure, names in ASKED_WITH.items():
-                for chosen in self._choices(figure, names, of_type):
+                choices = self._choices(figure, names, of_type)
+                if not thorough:
+                    other = len(of_type) % len(choices)
+                    choices = choices[:1] + choices[other : other + 1] * (other > 0)
+                for chosen in choices:
                     yield figure, self.parameters(figure, workflow, **chosen)
 
     def _choices(

@@ -21,15 +21,15 @@ SORTED_BY = {
 }
 
 
-def compare(run_query: Query, case: Case) -> None:
+def compare(run_query: Query, case: Case, *, thorough: bool = True) -> None:
     """Ask ``run_query(name, **parameters)`` for every figure of a case whose events it has stored.
 
     Floats may differ by 1e-6; the order of rows matters where the figure names one; columns that
-    the model does not have are ignored.
+    the model does not have are ignored. ``thorough`` as for ``Case.questions``.
 
     :raises AssertionError: an answer is not the model's; names figure, parameters and rows.
     """
-    for figure, parameters in case.questions():
+    for figure, parameters in case.questions(thorough=thorough):
         expected = case.model(figure, **parameters)
         actual = run_query(figure, **parameters)
         found = difference(figure, expected, actual)
@@ -96,7 +96,21 @@ def explain(figure: str, parameters: Row, lines: Sequence[str], case: Case) -> s
             if name in shown:
                 shown[name] = f"{(shown[name] - base) / 1e6:+.6g} s"
         told.append(f"  {shown}")
-    told += ["definitions:", *(f"  {definition}" for definition in case.definitions)]
+    told.append("definitions:")
+    for definition in case.definitions:
+        told.append(
+            f"  {definition.workflow} {definition.version} by {definition.order_by}, "
+            f"run at most {definition.stuck_after}, {definition.completion}, "
+            f"jobs { {name: limits.max_attempts for name, limits in definition.jobs.items()} }"
+        )
+        told += [
+            f"    {state.name}: {state.status}{' terminal' * state.terminal}, {state.stuck_after}"
+            for state in definition.states
+        ]
+        told += [
+            f"    {edge.from_state!r} -> {edge.to_state!r} {edge.action}{' reenter' * edge.reenter}"
+            for edge in definition.edges
+        ]
     told.append(f"first event at {base} µs")
     return "\n".join(told)
 

@@ -13,6 +13,7 @@ from zlib import crc32
 from hypothesis import assume
 from hypothesis import strategies as st
 
+from donewatch.attributes import JOB_STATES
 from lifecycle.definitions import Completion, Definition, Edge, JobLimits, State, Status
 from lifecycle.events import Event
 from tests.model.case import Case
@@ -34,6 +35,13 @@ STATUS_OF: Final = {
     "cancelled": Status.CANCELLED,
 }
 ACTIONS: Final = ("", "go", "back")
+# what an instance is about
+MIXES: Final = (
+    ("transition",) * 7 + ("visible", "job", "outbox"),
+    ("transition",) * 3 + ("visible", "visible"),
+    ("transition",) + ("job",) * 5,
+    ("transition",) * 2 + ("job", "outbox", "outbox", "outbox"),
+)
 # in seconds, points of the grid among them
 LIMITS: Final = (None, None, 0.5, 1.0, 2.5, 5.1)
 
@@ -77,6 +85,12 @@ def _definition(draw: st.DrawFn, version: str) -> Definition:
             unique_by=lambda edge: (edge.from_state, edge.to_state, edge.action),
         )
     )
+    taken = {(edge.from_state, edge.to_state) for edge in edges}
+    edges += [
+        Edge(name, name, "go", reenter=draw(st.booleans()))
+        for name in names
+        if (name, name) not in taken and rarely(draw, 2)
+    ]
     return Definition(
         workflow=WORKFLOW,
         version=version,
@@ -95,16 +109,23 @@ def _definition(draw: st.DrawFn, version: str) -> Definition:
 
 
 @st.composite
-def cases(draw: st.DrawFn, base: datetime = BASE, tenant: str = "default") -> Case:
-    """A situation of one workflow type, its times counted from ``base`` (aware, UTC)."""
+def cases(draw: st.DrawFn, base: datetime = BASE, tenant: str = "default", most: int = 4) -> Case:
+    """A situation of one workflow type with 1 to ``most`` instances.
+
+    Times are counted from ``base`` (aware, UTC). Many instances are worth it where each question
+    is dear: they are independent but for sums.
+    """
     zero = microseconds(base)
     in_force = draw(definitions())
     edges = [edge for definition in in_force for edge in definition.edges]
     identities = draw(
         st.lists(
-            st.tuples(st.sampled_from(("prod", "test")), st.sampled_from(("o1", "o2"))),
+            st.tuples(
+                st.sampled_from(("prod", "test")),
+                st.sampled_from([f"o{number}" for number in range(1, most // 2 + 2)]),
+            ),
             min_size=1,
-            max_size=4,
+            max_size=most,
             unique=True,
         )
     )
@@ -120,16 +141,19 @@ def cases(draw: st.DrawFn, base: datetime = BASE, tenant: str = "default") -> Ca
         )
         for position, event in enumerate(draw(st.permutations(events)))
     ]
-    start = draw(st.integers(-4, STEPS))
-    stop = draw(st.integers(start + 1, STEPS + 12))
-    flushed = draw(st.integers(0, STEPS) if rarely(draw, 3) else st.integers(30, STEPS + 12))
+    # marks and windows where something happens, or anywhere
+    busy = sorted({(effective_at(event) - zero) // STEP for event in events})
+    start = draw(st.sampled_from(busy) if draw(st.booleans()) else st.integers(-4, STEPS))
+    stop = draw(st.sampled_from(busy) if draw(st.booleans()) else st.integers(20, STEPS + 12))
+    flushed = draw(st.integers(0, STEPS) if rarely(draw, 4) else st.integers(30, STEPS + 12))
+    settled = draw(st.sampled_from(busy)) if draw(st.booleans()) else flushed - 2
     return Case(
         definitions=in_force,
         events=sorted(received, key=lambda event: event.received_at),
         flushed=_instant(base, flushed),
-        settled=_instant(base, flushed - draw(st.sampled_from((0, 2, 8)))),
+        settled=_instant(base, min(settled, flushed)),
         from_=_instant(base, start),
-        to=_instant(base, stop),
+        to=_instant(base, max(stop, start + 1)),
     )
 
 
@@ -151,13 +175,14 @@ def _instance(
     probe = rarely(draw, 12)
     sequenced = draw(st.sampled_from(("never", "mostly", "mostly", "any")))
     service = draw(st.sampled_from(("shop", "worker")))
+    mix = draw(st.sampled_from((MIXES[0], *MIXES)))
     step, state = draw(st.integers(0, 8)), ""
     # ids whose order says nothing about the order of the events
     ids = draw(st.permutations("efghijklmnop"))
     events: list[Event] = []
-    for place in range(draw(st.integers(1, len(ids)))):
+    for place in range(draw(st.integers(2, len(ids)))):
         step = min(STEPS, step + draw(st.sampled_from((0, 0, 1, 2, 3, 4, 5, 12))))
-        fields = draw(_content(state, zero, step, edges))
+        fields = draw(_content(mix, state, zero, step, edges))
         state = fields.get("to_state", state)
         clock = draw(st.sampled_from((0, 0, 0, 0, -1, -3, -4, -8)))
         on_the_way = draw(st.sampled_from((0, 0, 0, 1, 2, -2, 10)))
@@ -187,12 +212,10 @@ def _instance(
 
 @st.composite
 def _content(
-    draw: st.DrawFn, state: str, zero: int, step: int, edges: Sequence[Edge]
+    draw: st.DrawFn, mix: Sequence[str], state: str, zero: int, step: int, edges: Sequence[Edge]
 ) -> dict[str, Any]:
     """The fields of one event of an instance that stands in ``state``."""
-    kind = draw(
-        st.sampled_from(("transition",) * 7 + ("visible", "job", "job", "outbox", "outbox"))
-    )
+    kind = draw(st.sampled_from(mix))
     if kind == "visible":
         return {"event": kind}
     if kind == "outbox":
@@ -210,21 +233,9 @@ def _content(
             "event": kind,
             "job_id": draw(st.sampled_from(("j1", "j2"))),
             "job_type": draw(st.sampled_from(("charge", "charge", "mail", "", "unheard"))),
-            "job_state": draw(
-                st.sampled_from(
-                    (
-                        "failed",
-                        "failed",
-                        "started",
-                        "enqueued",
-                        "succeeded",
-                        "exhausted",
-                        "cancelled",
-                    )
-                )
-            ),
-            "attempt": draw(st.sampled_from((None, 0, 1, 2, 3))),
-            "max_attempts": draw(st.sampled_from((None, None, None, 1, 2))),
+            "job_state": "failed" if draw(st.booleans()) else draw(st.sampled_from(JOB_STATES)),
+            "attempt": draw(st.sampled_from((None, 0, 1, 1, 2, 2, 3))),
+            "max_attempts": draw(st.sampled_from((None, None, None, 1, 2, 3))),
         }
     return {
         "event": kind,
@@ -241,7 +252,8 @@ def _edge(draw: st.DrawFn, state: str, edges: Sequence[Edge]) -> dict[str, str]:
     declared = [edge for edge in edges if edge.from_state == state]
     if declared and not rarely(draw, 3):
         edge = draw(st.sampled_from(declared))
-        return {"from_state": state, "to_state": edge.to_state, "action": edge.action}
+        action = "" if rarely(draw, 4) else edge.action
+        return {"from_state": state, "to_state": edge.to_state, "action": action}
     from_state = draw(st.sampled_from(("", *STATES))) if rarely(draw, 4) else state
     stays = from_state != "" and rarely(draw, 5)
     return {
