@@ -6,13 +6,13 @@ from fastapi import APIRouter, Path, Query
 from pydantic import Field
 
 from api.cursor import cut
-from api.paths import alert_path, instance_path
+from api.paths import API, alert_path, instance_path
 from api.ports import AlertView, HistoryEntry, RuleView
 from api.problems import bad_parameter, not_found
 from api.reader import Cursor, Limit, Read, Reader
 from api.shape import Moment, Page, Shape
 
-router = APIRouter(tags=["alerts"])
+router = APIRouter(prefix=API, tags=["alerts"])
 Fingerprint = Annotated[str, Path(description="The identity of the alert")]
 
 STATES = ("firing", "recovering", "pending", "resolved")

@@ -1,6 +1,7 @@
 """Puts the API and the pages together."""
 
 import logging
+import re
 import time
 from collections.abc import MutableMapping
 from pathlib import Path
@@ -36,6 +37,7 @@ from api.web import render
 from lifecycle.errors import StoreError, StoreUnavailable
 
 _LOG: Final = logging.getLogger("donewatch.api")
+_CONVERTOR: Final = re.compile(r":\w+\}")
 _API: Final = "/api/"
 _METHODS: Final = ("GET", "HEAD", "POST", "PUT", "PATCH", "DELETE", "OPTIONS")
 # Inline script and style are refused, so an escape that fails still runs nothing.
@@ -79,9 +81,11 @@ def create_app(ports: Ports, settings: ApiSettings | None = None) -> FastAPI:
         instance,
         alerts,
         ingest,
+        health,
+        metrics,
+        login,
+        pages,
     ):
-        app.include_router(module.router, prefix="/api/v1")
-    for module in (health, metrics, login, pages):
         app.include_router(module.router)
     app.mount("/static", StaticFiles(directory=Path(__file__).parent / "static"), name="static")
     app.add_exception_handler(Problem, _problem)
@@ -100,7 +104,7 @@ def _answer(request: Request, problem: Problem) -> Response:
         return problem.response(path)
     if problem.status == 401:
         return login.challenge(request, problem)
-    answer = render(request, "problem.html", problem.status, problem=problem)
+    answer = render(request, "problem.html", problem.status, problem=problem, lost=True)
     answer.headers.update(problem.headers)
     return answer
 
@@ -187,7 +191,8 @@ class _Edge:
 
     def _count(self, scope: Scope, status: int, seconds: float) -> None:
         route: Any = scope.get("route")
-        name = getattr(route, "path", "") or "(none)"
+        # One label for each route and one for all that is nowhere: their number stays small.
+        name = _CONVERTOR.sub("}", getattr(route, "path", "")) or "(none)"
         method = scope["method"] if scope["method"] in _METHODS else "other"
         self._own.requests.labels(method, name, str(status)).inc()
         self._own.durations.labels(name).observe(seconds)

@@ -7,11 +7,12 @@ from datetime import UTC, datetime
 from fastapi import APIRouter, Request
 from pydantic import Field
 
+from api.paths import API
 from api.period import Period, period
 from api.reader import From, Read, Reader, To, Window, ports_of
 from api.shape import Moment, Shape, Watermarks
 
-router = APIRouter(tags=["ingest"])
+router = APIRouter(prefix=API, tags=["ingest"])
 BARS = 60
 
 

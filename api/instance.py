@@ -7,7 +7,7 @@ from urllib.parse import quote
 
 from fastapi import APIRouter, Query
 
-from api.paths import safe_link
+from api.paths import API, safe_link
 from api.reader import Environments, Read, Reader
 from api.shape import Moment, Shape, Watermarks
 from api.status import Instance, StatusAnswer, Type, present_status, status, unknown_instance
@@ -15,7 +15,7 @@ from api.timeline import Entry, fold_jobs, fold_outbox, timeline
 from lifecycle.definitions import Definition, Status
 from lifecycle.legs import Holding, Position, legs
 
-router = APIRouter(tags=["instances"])
+router = APIRouter(prefix=API, tags=["instances"])
 MOST_EVENTS: Final = 2000
 
 

@@ -6,14 +6,14 @@ from typing import Annotated, Any
 from fastapi import APIRouter, Query
 
 from api.cursor import decode, encode
-from api.paths import instance_path
+from api.paths import API, instance_path
 from api.period import moment, seconds
 from api.problems import bad_parameter
 from api.reader import Cursor, Environments, Limit, Read, Reader
 from api.shape import Moment, Page, Shape, rfc3339
 from lifecycle.definitions import Status
 
-router = APIRouter(tags=["instances"])
+router = APIRouter(prefix=API, tags=["instances"])
 
 
 class InstanceRow(Shape):

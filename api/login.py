@@ -12,6 +12,7 @@ from api.web import render
 
 router = APIRouter(include_in_schema=False)
 MOST_BYTES = 8192
+MOST_FIELDS = 10
 
 
 @router.get("/login")
@@ -81,4 +82,9 @@ async def _form(request: Request) -> dict[str, str]:
             detail = f"the form is larger than {MOST_BYTES} bytes"
             raise Problem(413, "too-large", "Too large", detail, "send only the token")
     text = body.decode("utf-8", "replace")
-    return {name: values[-1] for name, values in parse_qs(text, max_num_fields=10).items()}
+    try:
+        fields = parse_qs(text, max_num_fields=MOST_FIELDS)
+    except ValueError as error:
+        detail = f"the form has more than {MOST_FIELDS} fields"
+        raise Problem(422, "invalid-form", "Bad form", detail, "send token and next") from error
+    return {name: values[-1] for name, values in fields.items()}

@@ -7,13 +7,13 @@ from typing import Annotated, Any, Literal
 
 from fastapi import APIRouter, Query
 
-from api.paths import instance_path
+from api.paths import API, instance_path
 from api.period import Period, period, seconds
 from api.reader import Environments, From, Limit, Read, Reader, To, Window
 from api.shape import Moment, Page, Shape
 from api.workflow import Workflow, known_environments
 
-router = APIRouter(tags=["workflows"])
+router = APIRouter(prefix=API, tags=["workflows"])
 Figure = Literal[
     "stuck", "illegal_transitions", "outbox_lag", "completion_lag", "retry_exhaustion", "edges"
 ]

@@ -12,6 +12,7 @@ from prometheus_client import (
     Gauge,
     Histogram,
     ProcessCollector,
+    disable_created_metrics,
     generate_latest,
 )
 from prometheus_client import Counter as CounterMetric
@@ -34,6 +35,9 @@ from api.workflow import (
 
 router = APIRouter(tags=["metrics"])
 CONTENT_TYPE = "text/plain; version=0.0.4; charset=utf-8"
+
+
+disable_created_metrics()  # a second series for every counter, which nobody reads
 
 
 class OwnMetrics:

@@ -6,6 +6,7 @@ from fastapi import APIRouter
 
 from api.alerts import concerns
 from api.cursor import cut
+from api.paths import API
 from api.period import Period, period
 from api.reader import Cursor, Environments, From, Limit, Read, Reader, To, Window
 from api.shape import Moment, Page, Shape
@@ -20,7 +21,7 @@ from api.workflow import (
 )
 from lifecycle.durations import format_duration
 
-router = APIRouter(tags=["workflows"])
+router = APIRouter(prefix=API, tags=["workflows"])
 
 
 class WorkflowRow(Shape):

@@ -10,6 +10,8 @@ from urllib.parse import quote, unquote, urlencode
 from starlette.convertors import Convertor, register_url_convertor
 from starlette.types import ASGIApp, Receive, Scope, Send
 
+API: Final = "/api/v1"
+
 
 class _Segment(Convertor[str]):
     regex = "[^/]+"
@@ -89,7 +91,7 @@ def alert_path(fingerprint: str) -> str:
 
 def api_path(page: str) -> str:
     """Where the API answers what a page shows."""
-    return f"/api/v1{page}"
+    return f"{API}{page}"
 
 
 def safe_link(url: str) -> str:

@@ -7,13 +7,14 @@ from typing import Annotated, Any, Final, Literal
 from fastapi import APIRouter, Query
 from pydantic import Field
 
+from api.paths import API
 from api.period import Period, period, seconds
 from api.problems import bad_parameter
 from api.reader import Environments, From, Read, Reader, To, Window
 from api.shape import Moment, Shape
 from api.workflow import Workflow, completion, edges, illegal, known_environments, retries
 
-router = APIRouter(tags=["workflows"])
+router = APIRouter(prefix=API, tags=["workflows"])
 Figure = Literal["completion_lag", "dwell", "edges", "illegal_transitions", "retry_exhaustion"]
 MOST_STEPS: Final = 200  # each step is a question of its own
 DEFAULT_STEPS: Final = 30

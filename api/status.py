@@ -8,12 +8,13 @@ from typing import Annotated, Any, Final
 from fastapi import APIRouter, Path, Query, Request, Response
 from fastapi.concurrency import run_in_threadpool
 
+from api.paths import API
 from api.problems import Problem, not_found
 from api.reader import Environments, Given, Read, Reader
 from api.shape import Moment, Shape
 from lifecycle.definitions import Status
 
-router = APIRouter(tags=["instances"])
+router = APIRouter(prefix=API, tags=["instances"])
 LONGEST_WAIT: Final = 60
 Instance = Annotated[str, Path(alias="id", description="The instance id, percent-encoded")]
 Type = Annotated[str, Path(alias="type", description="The workflow type")]

@@ -32,6 +32,7 @@ def render(request: Request, template: str, status: int = 200, **values: Any) ->
         "signed_in": COOKIE in request.cookies,
         "tokens": not request.app.state.ports.access.open,
         "read": None,
+        "lost": False,
         "origin": settings.external_url or str(request.base_url).rstrip("/"),
         "here": _here(request),
         **values,
@@ -85,6 +86,8 @@ def percent(share: float | None) -> str:
     value = share * 100
     if value < 0.01:
         return "< 0.01 %"
+    if value > 99.95:
+        return "> 99.9 %"
     return (f"{value:.2f}" if value < 1 else f"{value:.1f}").rstrip("0").rstrip(".") + " %"
 
 

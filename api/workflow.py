@@ -6,13 +6,14 @@ from typing import Annotated, Any
 from fastapi import APIRouter, Path
 from pydantic import Field
 
+from api.paths import API
 from api.period import Period, period
 from api.problems import not_found
 from api.reader import Environments, From, Read, Reader, To, Window
 from api.shape import Moment, Percentiles, Shape, Watermarks
 from lifecycle.definitions import Definition, Objective
 
-router = APIRouter(tags=["workflows"])
+router = APIRouter(prefix=API, tags=["workflows"])
 Workflow = Annotated[str, Path(alias="type", description="The workflow type")]
 
 

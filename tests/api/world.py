@@ -236,7 +236,7 @@ STORIES: dict[str, list[Row]] = {
 UNDECLARED = ("order-2000", "submitted", "completed")
 
 
-def _visits(instance_id: str) -> list[Row]:
+def visits_of(instance_id: str) -> list[Row]:
     found: list[Row] = []
     rows = [
         row
@@ -269,8 +269,8 @@ def _visits(instance_id: str) -> list[Row]:
     return found
 
 
-def _run(instance_id: str) -> Row | None:
-    visits = _visits(instance_id)
+def run_of(instance_id: str) -> Row | None:
+    visits = visits_of(instance_id)
     if not visits:
         return None
     seen = [row["effective_at"] for row in STORIES[instance_id] if row["event"] == "visible"]
@@ -300,6 +300,8 @@ class FakeQuery:
         if self._world.failure is not None:
             raise self._world.failure
         if self._world.empty and name not in _ALWAYS_ONE_ROW:
+            return []
+        if given.get("workflow") == "payout" and name.endswith("_members"):
             return []
         answer: Callable[..., list[Row]] = getattr(self, name)
         return answer(**given)
@@ -383,7 +385,9 @@ class FakeQuery:
             }
             for instance_id, rows in STORIES.items()
             for row in rows
-            if (row["from_state"], row["to_state"]) == (from_state, to_state)
+            if row["event"] == "transition"
+            and (row["from_state"], row["to_state"], row["action"])
+            == (from_state, to_state, action)
         ][:limit]
 
     def outbox_lag(self, workflow: str, **_: Any) -> list[Row]:
@@ -420,11 +424,12 @@ class FakeQuery:
                 "environment": "production",
                 "instance_id": name,
                 "run": 1,
-                "state": _visits(name)[-1]["state"],
-                "started_at": _visits(name)[0]["entered_at"],
-                "age": (NOW - _visits(name)[0]["entered_at"]).total_seconds(),
+                "state": visits_of(name)[-1]["state"],
+                "started_at": visits_of(name)[0]["entered_at"],
+                "age": (NOW - visits_of(name)[0]["entered_at"]).total_seconds(),
             }
             for name in ("order-1042", HOSTILE)
+            if workflow == "order"
         ][:limit]
 
     def retry_exhaustion(self, workflow: str, **_: Any) -> list[Row]:
@@ -447,7 +452,7 @@ class FakeQuery:
             }
         ][:limit]
 
-    def stuck(self, limit: int, **_: Any) -> list[Row]:
+    def stuck(self, workflow: str, limit: int, **_: Any) -> list[Row]:
         return [
             {
                 "environment": "production",
@@ -466,7 +471,7 @@ class FakeQuery:
                 "trace_id": TRACE,
                 "total": 17,
             }
-        ][:limit]
+        ][: limit if workflow == "order" else 0]
 
     def instances(self, **wanted: Any) -> list[Row]:
         rows = sorted(_listed(), key=_position)
@@ -497,12 +502,12 @@ class FakeQuery:
     def instance_visits(
         self, workflow: str, instance_id: str, environments: list[str], **_: Any
     ) -> list[Row]:
-        return self._world.visits or (_visits(instance_id) if workflow == "order" else [])
+        return self._world.visits or (visits_of(instance_id) if workflow == "order" else [])
 
     def instance_runs(
         self, workflow: str, instance_id: str, environments: list[str], **_: Any
     ) -> list[Row]:
-        run = _run(instance_id) if workflow == "order" else None
+        run = run_of(instance_id) if workflow == "order" else None
         return self._world.runs or ([run] if run else [])
 
     def ingest_rate(self, from_: datetime, to: datetime, step: int) -> list[Row]:
@@ -583,7 +588,7 @@ def _position(row: Row) -> tuple[datetime, str, str]:
 
 def _listed() -> Iterator[Row]:
     for name in STORIES:
-        run, visits = _run(name), _visits(name)
+        run, visits = run_of(name), visits_of(name)
         if run is None:
             continue
         last = visits[-1]
@@ -769,6 +774,8 @@ class FakeAlerts:
         return [] if self._world.empty or self._world.calm else list(ALERTS)
 
     def rules(self) -> list[RuleView]:
+        if self._world.calm:
+            return [rule for rule in RULES if rule.verdict == "ok"]
         return [] if self._world.empty else list(RULES)
 
     def history(self, fingerprint: str) -> list[HistoryEntry]:
@@ -800,6 +807,7 @@ class World:
     settings: ApiSettings = field(default_factory=lambda: ApiSettings(version="1.2.3"))
     mark: Mark = field(default_factory=Mark)
     now: datetime = NOW
+    definitions: tuple[Definition, ...] = (ORDER,)
     empty: bool = False
     calm: bool = False
     failure: Exception | None = None
@@ -820,7 +828,7 @@ class World:
             ingest=FakeIngest(),
             access=self.access,
             watermark=lambda: self.mark,
-            definitions=lambda: Definitions(() if self.empty else (ORDER,)),
+            definitions=lambda: Definitions(() if self.empty else self.definitions),
             checks=lambda: self.checks,
             clock=lambda: self.now,
         )
