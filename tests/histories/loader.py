@@ -171,11 +171,11 @@ class _Reader:
 
     def _event(self, position: int, raw: Mapping[str, Any]) -> Event:
         times = {"at", "received", "entered_at"}
-        self._only(raw, "event", *times, *FIELD_BY_NAME)
+        self._only(raw, "event", "collector", "segment", *times, *FIELD_BY_NAME)
         given = {
             FIELD_BY_NAME[name].column: value
             for name, value in raw.items()
-            if name != "event" and name not in times
+            if name in FIELD_BY_NAME and name not in times
         }
         if "entered_at" in raw:
             given["entered_at"] = microseconds(self._instant(raw["entered_at"]))
@@ -193,8 +193,8 @@ class _Reader:
             occurred_at=microseconds(self._instant(raw["at"])),
             received_at=microseconds(self._instant(raw.get("received", raw["at"]))),
             content_hash=crc32(repr(sorted(raw.items())).encode()),
-            collector="c1",
-            segment=1,
+            collector=raw.get("collector", "c1"),
+            segment=raw.get("segment", 1),
             position=position,
             **(defaults | given),
         )
