@@ -14,9 +14,6 @@ unique_events AS (
         WHERE tenant = {tenant:String} AND workflow_type = {workflow:String}
           AND (empty({environments:Array(String)}) OR has({environments:Array(String)}, environment))
           AND ({instance_id:String} = '' OR instance_id = {instance_id:String})
-          {%- if kinds %}
-          AND event IN ({{{ kinds }}})
-          {%- endif %}
         ORDER BY received_at, collector, segment, position
         LIMIT 1 BY environment, instance_id, event_id
     )

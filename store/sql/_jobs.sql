@@ -7,7 +7,7 @@ last_of_job AS (
                    event_id)) AS last,
            max(max_attempts) AS named_max, argMax(job_type, (job_type != '', effective_at, event_id)) AS job_type
     FROM unique_events
-    WHERE effective_at < fromUnixTimestamp64Micro(least({to:Int64}, {settled:Int64}), 'UTC')
+    WHERE event = 'job' AND effective_at < fromUnixTimestamp64Micro(least({to:Int64}, {settled:Int64}), 'UTC')
     GROUP BY environment, instance_id, job_id
 ),
 ended_jobs AS (

@@ -71,7 +71,7 @@ chains AS (
 ),
 grouped AS (
     SELECT environment, instance_id, rows,
-           arraySplit((a, b) -> a.1 != b.1, chain, arrayPushFront(arrayPopBack(chain), chain[1])) AS groups,
+           arraySplit((a, b) -> a.1 != b.1, chain, arraySlice(arrayPushFront(chain, chain[1]), 1, length(chain))) AS groups,
            length(chain) AS links
     FROM chains
 ),
@@ -157,7 +157,10 @@ in_runs AS (
     SELECT *,
            greatest(1, sum(starts_run) OVER (PARTITION BY environment, instance_id ORDER BY n
                                              ROWS BETWEEN UNBOUNDED PRECEDING AND CURRENT ROW)) AS run,
-           sum(starts_run) OVER (PARTITION BY environment, instance_id) AS last_run
+           sum(starts_run) OVER (PARTITION BY environment, instance_id) AS last_run,
+           -- when the run after this row's began
+           argMinIf(toNullable(effective_at), n, starts_run) OVER (PARTITION BY environment, instance_id ORDER BY n
+                                                             ROWS BETWEEN 1 FOLLOWING AND UNBOUNDED FOLLOWING) AS superseded
     FROM visits
 ),
 of_runs AS (
@@ -168,7 +171,7 @@ of_runs AS (
            argMinIf(toNullable(effective_at), n, moves AND went_to = {clock_starts:String}) OVER r AS clock_entry,
            argMinIf(effective_at, n, moves) OVER r AS started_at,
            maxIf(n, moves) OVER r AS last_n,
-           argMaxIf((terminal AND status != 'completed', effective_at), n, moves) OVER r AS last_move,
+           argMaxIf((terminal AND status != 'completed', effective_at, superseded), n, moves) OVER r AS last_move,
            max(unseen) OVER r AS start_unseen
     FROM in_runs
     WINDOW r AS (PARTITION BY environment, instance_id, run)
@@ -180,6 +183,7 @@ path AS (
                    NOT {visible_step:UInt8} AND first_terminal.1 IS NOT NULL,
                        (first_terminal.1, if(first_terminal.2 = 'completed', 'completed', 'ended_otherwise'), 0),
                    {visible_step:UInt8} AND last_move.1, (toNullable(last_move.2), 'ended_otherwise', 0),
+                   last_move.3 IS NOT NULL, (last_move.3, 'ended_otherwise', 0),
                    (NULL, 'open', 0)) AS end
     FROM of_runs
 )

@@ -9,7 +9,7 @@ in_window AS (
     SELECT start_unseen, ended_how, ended_at, assumeNotNull(clock_start) AS started,
            ended_at IS NOT NULL AND ended_at < window_end AS ended
     FROM clocks
-    WHERE clock_start < window_end AND (ended_at IS NULL OR ended_at >= window_start OR ended_at < clock_start)
+    WHERE clock_start < window_end AND (ended_at IS NULL OR ended_at >= window_start)
 ),
 aged AS (
     SELECT start_unseen, ended, ended_how, greatest(0, dateDiff('microsecond', started, window_start)) AS starts,

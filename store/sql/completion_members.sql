@@ -1,9 +1,9 @@
 -- Which runs are still open longer than this? The oldest first.
 WITH
-{% set live = true %}{% include '_path.sql' %},
+{% include '_path.sql' %},
 {% include '_runs.sql' %},
 {% include '_clocks.sql' %}
-SELECT environment, instance_id, run, state, assumeNotNull(clock_start) AS clock_started_at,
+SELECT environment, instance_id, run, state, assumeNotNull(clock_start) AS started_at,
        dateDiff('microsecond', assumeNotNull(clock_start), fromUnixTimestamp64Micro({flushed:Int64}, 'UTC')) / 1e6 AS age
 FROM clocks
 WHERE open AND NOT start_unseen AND clock_start IS NOT NULL AND age > assumeNotNull({longer_than:Nullable(Float64)})

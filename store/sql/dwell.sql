@@ -8,7 +8,7 @@ in_window AS (
     SELECT state, left_at, assumeNotNull(entered_at) AS entered_at, left_at IS NOT NULL AND left_at < window_end AS exited
     FROM stays
     WHERE NOT terminal AND entered_at < window_end
-      AND (left_at IS NULL OR left_at >= window_start OR left_at < entered_at)
+      AND (left_at IS NULL OR left_at >= window_start)
 ),
 aged AS (
     SELECT state, exited, greatest(0, dateDiff('microsecond', entered_at, window_start)) AS starts,

@@ -2,7 +2,8 @@
 WITH
 {% set live = true %}{% include '_path.sql' %},
 {% include '_runs.sql' %}
-SELECT state, any(status) AS status, any(terminal) = 1 AS terminal, count() AS open,
+SELECT state, argMin(status, (entered_at, environment, instance_id)) AS status,
+       argMin(terminal, (entered_at, environment, instance_id)) = 1 AS terminal, count() AS open,
        countIf(stuck_in_state OR stuck_in_run) AS stuck, min(entered_at) AS oldest_entered_at
 FROM runs
 WHERE open

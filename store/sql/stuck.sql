@@ -2,12 +2,12 @@
 WITH
 {% set live = true %}{% include '_path.sql' %},
 {% include '_runs.sql' %}
-SELECT environment, instance_id, run, fact.1 AS cause, state, status, about.1 AS workflow_version, entered_at,
-       started_at AS run_started_at, entering_event_id, fact.2 AS age, assumeNotNull(fact.3) AS limit_seconds,
+SELECT environment, instance_id, run, if(stuck_in_state, 'state', 'run') AS cause, state, status, about.1 AS workflow_version, entered_at,
+       started_at AS run_started_at, entering_event_id, 
+       if(stuck_in_state, state_age, run_age) AS age, assumeNotNull(if(stuck_in_state, state_limit, run_limit)) AS limit_seconds,
        about.2 AS service, about.5 AS trace_id, count() OVER () AS total
 FROM runs
-ARRAY JOIN arrayFilter(f -> f.4, [('state', state_age, state_limit, stuck_in_state),
-                                  ('run', run_age, run_limit, stuck_in_run)]) AS fact
-WHERE open AND ({state:String} = '' OR (state = {state:String} AND cause = 'state'))
-ORDER BY age DESC, environment, instance_id, cause
+WHERE open AND (stuck_in_state OR (stuck_in_run AND {state:String} = ''))
+  AND ({state:String} = '' OR state = {state:String})
+ORDER BY age DESC, environment, instance_id
 LIMIT {limit:UInt32}
