@@ -22,7 +22,7 @@ PRESENT = datetime.now(UTC).replace(microsecond=0)
 
 
 def stored(row: dict[str, Any], tenant: str) -> Event:
-    moved = {
+    moved: dict[str, Any] = {
         name: int((value + (PRESENT - NOW)).timestamp() * 1_000_000)
         if isinstance(value, datetime)
         else value
@@ -30,7 +30,8 @@ def stored(row: dict[str, Any], tenant: str) -> Event:
         if name in EVENT_COLUMNS
     }
     identity = f"{row['instance_id']}/{row['event_id']}"
-    return Event(**{**moved, "tenant": tenant, "event_id": identity})
+    moved |= {"tenant": tenant, "event_id": identity}
+    return Event(**moved)
 
 
 @pytest.fixture

@@ -295,7 +295,7 @@ class FakeQuery:
     def __init__(self, world: "World") -> None:
         self._world = world
 
-    def __call__(self, name: str, /, **given: Any) -> list[Row]:
+    def __call__(self, name: str, **given: Any) -> list[Row]:
         self._world.asked.append((name, given))
         if self._world.failure is not None:
             raise self._world.failure
