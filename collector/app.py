@@ -161,9 +161,11 @@ class _Receiver:
             message = f"there is no {path[:200]} here; there are {known}"
         trouble = Trouble(error.status_code, message, error.headers or {})
         voice = _otlp_voice(_media_type(request)) if path.startswith("/v1/") else Voice.NATIVE
-        return self._answered(request, trouble.response(voice, path))
+        return await self._answered(request, trouble.response(voice, path))
 
-    def _answered(self, request: Request, response: Response) -> Response:
+    async def _answered(self, request: Request, response: Response) -> Response:
+        if response.status_code >= 400 and response.status_code != 408:
+            await self._bodies.drain(request)
         path = request.url.path
         self._metrics.answered(path if path in _PATHS else "other", response.status_code)
         return response
@@ -199,7 +201,7 @@ class _Receiver:
             _LOG.exception("a request could not be answered")
             message = "a fault in donewatch; its log has the details"
             response = Trouble(500, message).response(voice, request.url.path)
-        return self._answered(request, response)
+        return await self._answered(request, response)
 
     async def _take(self, request: Request, voice: Voice, tenant: str, decode: Decode) -> Response:
         self._batcher.admit()

@@ -217,7 +217,7 @@ class Batcher:
                 error: Exception | None = None
                 try:
                     error = await self._store(batch)
-                except Exception:
+                except Exception:  # noqa: BLE001 - the loop must live
                     _LOG.exception("a batch could not be stored")
                     error = StoreRefused("a fault in donewatch; its log has the details")
                 except asyncio.CancelledError:

@@ -62,6 +62,26 @@ class Bodies:
         except ClientDisconnect:
             raise Trouble(400, "the connection ended before the body did", _CLOSE) from None
 
+    async def drain(self, request: Request) -> None:
+        """Read and forget what a refused request still sends, within limits.
+
+        Closing while it sends resets the connection: the client would not see the answer, take it
+        for a broken network, and send the same again.
+        """
+        limits = self._limits
+        declared = request.headers.get("content-length", "")
+        if declared.isdecimal() and int(declared[:19]) > limits.body + limits.drained:
+            return
+        size = 0
+        try:
+            async with asyncio.timeout(limits.body_seconds):
+                async for chunk in request.stream():
+                    size += len(chunk)
+                    if size > limits.drained:
+                        return
+        except (TimeoutError, ClientDisconnect, RuntimeError):
+            return  # slow, gone, or read to its end before
+
     def take(self, size: int) -> None:
         """Count bytes against the budget of all requests."""
         if self._buffered + size > self._limits.buffered:

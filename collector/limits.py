@@ -14,6 +14,7 @@ class Limits:
     body: int = 8 * 2**20  # as sent
     inflated: int = 8 * 2**20  # after decompression
     buffered: int = 64 * 2**20  # of all bodies being received at once
+    drained: int = 32 * 2**20  # read on of a body already refused, so that its sender hears why
     body_seconds: float = 30.0  # a body must have arrived within
     records: int = 50_000  # in one request
     attributes: int = 128  # further attributes of one event

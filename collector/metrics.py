@@ -11,7 +11,7 @@ MEDIA_TYPE = "text/plain; version=0.0.4; charset=utf-8"
 
 
 class Metrics:
-    """What the batcher counts is read when asked for; requests and inserts are told as they come."""
+    """What the batcher counts is read on demand; requests and inserts are told as they come."""
 
     def __init__(self) -> None:
         self._registry = CollectorRegistry()
