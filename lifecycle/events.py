@@ -250,12 +250,8 @@ FIELDS: Final[tuple[Field, ...]] = (
         max_length=512,
     ),
     Field(name="producer", attribute=names.HEARTBEAT_PRODUCER, column="producer", kinds=_H),
-    Field(
-        name="emitted", attribute=names.HEARTBEAT_EMITTED, column="emitted", type=_INT, kinds=_H
-    ),
-    Field(
-        name="dropped", attribute=names.HEARTBEAT_DROPPED, column="dropped", type=_INT, kinds=_H
-    ),
+    Field(name="emitted", attribute=names.HEARTBEAT_EMITTED, column="emitted", type=_INT, kinds=_H),
+    Field(name="dropped", attribute=names.HEARTBEAT_DROPPED, column="dropped", type=_INT, kinds=_H),
     Field(name="service", attribute=names.SERVICE_NAME, column="service", resource=True),
     Field(
         name="service_version",

@@ -1,4 +1,4 @@
--- What each alert and rule stands at, as the rule engine wrote it last: read back when it starts again.
+-- What each alert stands at, as the rule engine wrote it last: read back when it starts again.
 CREATE TABLE alert_states
 (
     tenant LowCardinality(String),
@@ -17,13 +17,8 @@ CREATE TABLE alert_history
     fingerprint String,
     alert LowCardinality(String),
     at DateTime64(6, 'UTC'),
-    change LowCardinality(String),
-    value Nullable(Float64),
-    threshold Nullable(Float64),
-    labels String,
-    detail String
+    change String CODEC(ZSTD(1))
 )
 ENGINE = MergeTree
 PARTITION BY toYYYYMM(at)
-ORDER BY (tenant, fingerprint, at)
-SETTINGS non_replicated_deduplication_window = 1000;
+ORDER BY (tenant, fingerprint, at);

@@ -1,0 +1,100 @@
+"""The collector of this process: its name, its way into the store, its marks."""
+
+import asyncio
+import logging
+import uuid
+from collections.abc import Sequence
+from datetime import UTC, datetime
+from pathlib import Path
+from typing import Final
+
+from api.ports import CollectorView
+from collector.batcher import Batcher
+from lifecycle.errors import StoreError
+from lifecycle.events import Event
+from service.clock import now, now_us
+from store import Database
+from store.events import RejectedEvent, insert_events, insert_rejected
+from store.watermark import Mark, last_segment, publish_mark
+
+_LOG: Final = logging.getLogger(__name__)
+
+
+def collector_name(data_dir: Path) -> str:
+    """The name of the collector of a data directory: made once, the same after a restart."""
+    file = data_dir / "collector"
+    if not file.exists():
+        data_dir.mkdir(parents=True, exist_ok=True)
+        file.write_text(f"collector-{uuid.uuid4().hex[:12]}\n", encoding="utf-8")
+    return file.read_text(encoding="utf-8").strip()
+
+
+class StoreSink:
+    """The collector's way into the store, on a connection of its own."""
+
+    def __init__(self, database: Database, started: int) -> None:
+        self._connection = database.connect()
+        self._started = started
+
+    def insert_events(self, events: Sequence[Event], token: str) -> None:
+        """The token names this start as well: a batch that a killed process left under way at a server
+        must not make the store take ours, of the same number, for its copy."""
+        insert_events(self._connection, events, f"{token}-{self._started}")
+
+    def insert_rejected(self, rows: Sequence[RejectedEvent]) -> None:
+        """Keep what was refused."""
+        insert_rejected(self._connection, rows)
+
+
+class Collecting:
+    """The batcher of this process and the marks it publishes."""
+
+    def __init__(self, database: Database, name: str, mark_interval: float) -> None:
+        self._connection = database.connect()
+        self._interval = mark_interval
+        self.batcher = Batcher(
+            StoreSink(database, now_us()),
+            collector=name,
+            first_segment=last_segment(self._connection, name) + 1,
+            clock=now_us,
+        )
+
+    def publish(self) -> None:
+        """Say how far everything received is stored. The first time it registers this collector."""
+        present = now()
+        flushed = self.batcher.flushed_at(int(present.timestamp() * 1_000_000))
+        publish_mark(
+            self._connection,
+            Mark(
+                collector=self.batcher.collector,
+                marked_at=present,
+                flushed_at=datetime.fromtimestamp(flushed / 1e6, UTC),
+                segment=self.batcher.counts().segment,
+            ),
+        )
+
+    async def run(self) -> None:
+        """Publish marks until cancelled; while the store is away the watermark stands, as it must."""
+        away = False
+        while True:
+            await asyncio.sleep(self._interval)
+            try:
+                await asyncio.to_thread(self.publish)
+                away = False
+            except StoreError as error:
+                if not away:
+                    _LOG.warning("the watermark stands still: %s", error)
+                away = True
+
+    def collectors(self) -> Sequence[CollectorView]:
+        """The counters, for the API."""
+        counts = self.batcher.counts()
+        return [
+            CollectorView(
+                collector=self.batcher.collector,
+                accepted=counts.accepted,
+                rejected=counts.rejected,
+                pending=counts.pending,
+                segments=counts.batches,
+            )
+        ]
