@@ -10,6 +10,7 @@ from typing import Final
 
 from api.ports import CollectorView
 from collector.batcher import Batcher
+from collector.metrics import Metrics
 from lifecycle.errors import StoreError
 from lifecycle.events import Event
 from service.clock import now, now_us
@@ -52,11 +53,13 @@ class Collecting:
     def __init__(self, database: Database, name: str, mark_interval: float) -> None:
         self._connection = database.connect()
         self._interval = mark_interval
+        self.metrics = Metrics()
         self.batcher = Batcher(
             StoreSink(database, now_us()),
             collector=name,
             first_segment=last_segment(self._connection, name) + 1,
             clock=now_us,
+            observe=self.metrics.inserted,
         )
 
     def publish(self) -> None:

@@ -25,6 +25,7 @@ from rules.scheduler import Scheduler
 from service.clock import now
 from service.documents import Documents
 from service.settings import Settings
+from service.watermark import Watermark
 from store import TenantStore
 from store.alerts import AlertTable, SavedAlert, SavedChange
 
@@ -43,7 +44,10 @@ class _KeptAlerts:
 
     def save(self, states: Sequence[AlertState], history: Sequence[Change]) -> None:
         self._table.save(
-            [SavedAlert(each.fingerprint, to_json(each), each.phase is Phase.INACTIVE) for each in states],
+            [
+                SavedAlert(each.fingerprint, to_json(each), each.phase is Phase.INACTIVE)
+                for each in states
+            ],
             [SavedChange(each.fingerprint, each.alert, each.at, to_json(each)) for each in history],
             now(),
         )
@@ -56,7 +60,7 @@ class Ruling:
         self,
         store: TenantStore,
         table: AlertTable,
-        watermark: Callable[[], "object"],
+        watermark: Callable[[], Watermark],
         settings: Settings,
         external_url: str,
         http: httpx.AsyncClient,
@@ -64,35 +68,30 @@ class Ruling:
         self._table = table
         self._url = external_url.rstrip("/")
         self._documents = Documents()
-        webhooks = [
-            Webhook(url, http, external_url=self._url) for url in settings.notify.webhooks
-        ]
-        alertmanagers = settings.notify.alertmanagers
-        self.register = AlertRegister(
-            _KeptAlerts(table), [*(each.name for each in webhooks), *alertmanagers]
-        )
-        self.delivery = Delivery(webhooks, settled=self.register.notified)
+        webhooks = [Webhook(url, http, external_url=self._url) for url in settings.notify.webhooks]
+        self.delivery = Delivery(webhooks, settled=self._told)
         self.alertmanagers = [
             Alertmanager(
                 url,
                 http,
                 current=self._current,
-                told=self.register.notified,
+                told=self._told,
                 clock=now,
                 resend=settings.notify.resend,
             )
-            for url in alertmanagers
+            for url in settings.notify.alertmanagers
         ]
+        receivers = [*self.delivery.names, *(each.name for each in self.alertmanagers)]
+        self.register = AlertRegister(_KeptAlerts(table), receivers)
         self.scheduler = Scheduler(
             query=store.query,
-            watermark=watermark,  # type: ignore[arg-type]
+            watermark=watermark,
             register=self.register,
             clock=now,
             evaluated=self._evaluated,
             watermark_limit=settings.rules.watermark_limit,
             interval=settings.rules.interval,
         )
-        self._seconds: dict[str, float] = {}
 
     async def load(self) -> None:
         """Take over what was kept; waits for the store: to evaluate without it would forget alerts."""
@@ -129,6 +128,9 @@ class Ruling:
                 self.delivery.submit(name, self._notification(state))
         for each in self.alertmanagers:
             each.wake()
+
+    def _told(self, receiver: str, fingerprint: str, episode: str) -> None:
+        self.register.notified(receiver, fingerprint, episode)
 
     def _current(self) -> Sequence[Notification]:
         return [self._notification(state) for state in self.register.alerts() if state.status]

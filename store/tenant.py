@@ -32,7 +32,7 @@ class TenantStore:
         self._connection = connection
         self.tenant = tenant
 
-    def query(self, name: str, **parameters: Any) -> list[dict[str, Any]]:
+    def query(self, name: str, /, **parameters: Any) -> list[dict[str, Any]]:
         """Ask the question ``store/sql/<name>.sql``; rows as dicts, times as aware datetimes in UTC.
 
         :raises KeyError: there is no such question.

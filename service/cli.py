@@ -1,0 +1,141 @@
+"""The command ``donewatch``."""
+
+import asyncio
+import logging
+import sys
+from collections.abc import Callable
+from pathlib import Path
+from typing import Annotated, Any, Final, NoReturn
+
+import typer
+
+from lifecycle.errors import DonewatchError
+from service.settings import load_settings
+
+FOUND: Final = 1
+COULD_NOT_RUN: Final = 2
+
+app = typer.Typer(
+    no_args_is_help=True,
+    add_completion=False,
+    pretty_exceptions_enable=False,
+    help="Follows every accepted operation until its owner can see it done.",
+)
+
+Port = Annotated[int | None, typer.Option("--port", help="Pages and API; 0 picks a free port.")]
+OtlpPort = Annotated[
+    int | None,
+    typer.Option("--otlp-port", help="OTLP/HTTP and native events; 0 picks a free port."),
+]
+
+
+@app.command()
+def up(
+    port: Port = None,
+    otlp_port: OtlpPort = None,
+    ready_file: Annotated[
+        Path | None,
+        typer.Option(help="Write the addresses here, as JSON, once everything listens."),
+    ] = None,
+) -> None:
+    """Run everything in one process: collector, rules, alerts, pages and API."""
+    from service.up import serve
+
+    settings = _settings(port=port, otlp_port=otlp_port)
+    _log(settings.log_level)
+    _run(lambda: asyncio.run(serve(settings, ready_file=ready_file, say=_say)))
+
+
+@app.command()
+def demo(
+    duration: Annotated[
+        float | None, typer.Option(help="End by itself after about so many seconds.")
+    ] = None,
+    json_output: Annotated[
+        bool, typer.Option("--json", help="Print one JSON object at the end.")
+    ] = False,
+    faults: Annotated[
+        bool, typer.Option("--faults/--no-faults", help="Break things in turn, or nothing.")
+    ] = True,
+    port: Annotated[int, typer.Option(help="Pages; 0 picks a free port.")] = 0,
+    otlp_port: Annotated[int, typer.Option(help="Events; 0 picks a free port.")] = 0,
+) -> None:
+    """Run the demo application with faults, everything embedded, and tell which alert caught what."""
+    from demo.run import run_demo
+
+    keep = duration is None and not json_output
+    raise typer.Exit(run_demo(duration, json_output, faults, keep, port=port, otlp_port=otlp_port))
+
+
+@app.command()
+def check(
+    files: Annotated[
+        list[Path], typer.Argument(help="Definition and rule files, or folders of them.")
+    ],
+    json_output: Annotated[bool, typer.Option("--json", help="Problems as JSON.")] = False,
+) -> None:
+    """Report every mistake in definition and rule files, with file:line:column and the fix."""
+    from service.checking import check_paths
+
+    raise typer.Exit(check_paths(files, json_output=json_output))
+
+
+@app.command()
+def migrate() -> None:
+    """Bring the store's schema up to this version."""
+    from service.clock import now
+    from store import Database
+
+    settings = _settings()
+
+    def work() -> None:
+        database = Database.open(settings.dsn)
+        try:
+            applied = database.migrate(now())
+        finally:
+            database.close()
+        for each in applied:
+            _say(f"applied {each.number:04d} {each.name}")
+        if not applied:
+            _say("nothing to do")
+
+    _run(work)
+
+
+def _settings(**given: Any) -> Any:
+    try:
+        return load_settings(**given)
+    except DonewatchError as error:
+        _fail(error)
+
+
+def _run(work: Callable[[], object]) -> None:
+    try:
+        work()
+    except DonewatchError as error:
+        _fail(error)
+
+
+def _fail(error: Exception) -> NoReturn:
+    typer.echo(f"donewatch: {error}", err=True)
+    raise typer.Exit(COULD_NOT_RUN)
+
+
+def _say(text: str) -> None:
+    typer.echo(text)
+    sys.stdout.flush()
+
+
+def _log(level: str) -> None:
+    known = logging.getLevelNamesMapping()
+    if level.upper() not in known:
+        _fail(ValueError(f"log_level {level!r}: write debug, info, warning or error"))
+    logging.basicConfig(
+        level=known[level.upper()], format="%(asctime)s %(levelname)s %(name)s: %(message)s"
+    )
+    logging.getLogger("httpx").setLevel(logging.WARNING)
+
+
+def main() -> None:
+    """Run the command."""
+    app()
