@@ -19,7 +19,7 @@ class Query(Protocol):
     :raises lifecycle.errors.StoreRefused: the same question will be refused again.
     """
 
-    def __call__(self, name: str, **parameters: Any) -> list[dict[str, Any]]: ...
+    def __call__(self, name: str, /, **parameters: Any) -> list[dict[str, Any]]: ...
 
 
 class Watermark(Protocol):

@@ -110,7 +110,7 @@ class Definition:
 
 
 def version_key(version: str) -> tuple[tuple[int, int, str], ...]:
-    """A key that sorts versions naturally: runs of digits compare as numbers (3 < 10, 1.9 < 1.10)."""
+    """A key that sorts versions naturally: digits compare as numbers (3 < 10, 1.9 < 1.10)."""
     parts = re.findall(r"\d+|\D+", version)
     return tuple((1, int(part), "") if part.isdecimal() else (0, 0, part) for part in parts)
 

@@ -1,4 +1,4 @@
-"""Durations as people write them in definition and rule files: ``30s``, ``15m``, ``1h30m``, ``30d``."""
+"""Durations as people write them in definition and rule files: ``30s``, ``1h30m``, ``30d``."""
 
 import re
 from typing import Final
@@ -22,7 +22,7 @@ def parse_duration(text: str) -> float:
 
 
 def format_duration(seconds: float) -> str:
-    """Write a duration as a person would, in its two greatest units: ``41 min``, ``2 h 5 min``, ``3.2 s``.
+    """Write a duration as a person would, in its two greatest units: ``41 min``, ``3.2 s``.
 
     >>> format_duration(7503)
     '2 h 5 min'

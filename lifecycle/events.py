@@ -23,8 +23,8 @@ class Event:
     """One checked event, ready to be stored. Field names are the columns of the table ``events``.
 
     Times are integers, microseconds since the Unix epoch, UTC. An empty string or ``None`` means
-    "not given". ``attributes`` is a JSON object as text: what the producer sent beyond our own names,
-    with its types.
+    "not given". ``attributes`` is a JSON object as text: what the producer sent beyond our own
+    names, with its types.
     """
 
     tenant: str
@@ -92,8 +92,8 @@ class FieldType(StrEnum):
 class Field:
     """One field that a producer may send.
 
-    ``name`` is the native (NDJSON) name, ``attribute`` the OpenTelemetry one, ``column`` the field of
-    ``Event``. ``kinds`` are the events it belongs to (all when empty).
+    ``name`` is the native (NDJSON) name, ``attribute`` the OpenTelemetry one, ``column`` the field
+    of ``Event``. ``kinds`` are the events it belongs to (all when empty).
     """
 
     name: str

@@ -60,7 +60,7 @@ def demo(
     port: Annotated[int, typer.Option(help="Pages; 0 picks a free port.")] = 0,
     otlp_port: Annotated[int, typer.Option(help="Events; 0 picks a free port.")] = 0,
 ) -> None:
-    """Run the demo application with faults, everything embedded, and tell which alert caught what."""
+    """Run the demo application, break it in turn, and tell which alert caught what."""
     from demo.run import run_demo
 
     keep = duration is None and not json_output

@@ -38,8 +38,8 @@ class StoreSink:
         self._started = started
 
     def insert_events(self, events: Sequence[Event], token: str) -> None:
-        """The token names this start as well: a batch that a killed process left under way at a server
-        must not make the store take ours, of the same number, for its copy."""
+        """The token names this start as well: what a killed process left under way at a server
+        must not make the store take a batch of ours, of the same number, for its copy."""
         insert_events(self._connection, events, f"{token}-{self._started}")
 
     def insert_rejected(self, rows: Sequence[RejectedEvent]) -> None:
@@ -77,7 +77,7 @@ class Collecting:
         )
 
     async def run(self) -> None:
-        """Publish marks until cancelled; while the store is away the watermark stands, as it must."""
+        """Publish marks until cancelled; the watermark stands while the store is away."""
         away = False
         while True:
             await asyncio.sleep(self._interval)

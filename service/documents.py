@@ -30,7 +30,7 @@ class Documents:
 
 
 class DocumentFolder:
-    """Definition and rule files of two folders. A broken file keeps what it said before in force."""
+    """Definition and rule files of two folders. A broken one keeps what it said in force."""
 
     def __init__(self, workflows: Path, rules: Path, *, default_interval: float) -> None:
         self._workflows = workflows

@@ -94,7 +94,7 @@ class Ruling:
         )
 
     async def load(self) -> None:
-        """Take over what was kept; waits for the store: to evaluate without it would forget alerts."""
+        """Take over what was kept; waits for the store: without it alerts would be forgotten."""
         while True:
             try:
                 await asyncio.to_thread(self.register.load)
@@ -122,7 +122,7 @@ class Ruling:
         self._tell()
 
     def _tell(self) -> None:
-        # from what each receiver has been told, not from what has just changed: a restart loses nothing
+        # from what each receiver has been told, not from what has changed: a restart loses nothing
         for name in self.delivery.names:
             for state in self.register.due(name):
                 self.delivery.submit(name, self._notification(state))
@@ -153,12 +153,15 @@ class Ruling:
                     instance_id=each.instance_id,
                     since=each.since,
                     detail=each.detail,
-                    url=f"{self._url}/instances/{quote(each.workflow, safe='')}/{quote(each.instance_id, safe='')}",
+                    url=self._timeline(each.workflow, each.instance_id),
                 )
                 for each in state.members
             ),
             total=state.total,
         )
+
+    def _timeline(self, workflow: str, instance: str) -> str:
+        return f"{self._url}/instances/{quote(workflow, safe='')}/{quote(instance, safe='')}"
 
     def alerts(self) -> Sequence[AlertView]:
         """Every alert, for the API."""
@@ -181,7 +184,7 @@ class Ruling:
         ]
 
     def rules(self) -> Sequence[RuleView]:
-        """Every rule with its last verdict, for the API; a broken file is shown as a rule in error."""
+        """Every rule with its last verdict, for the API; a broken file is a rule in error."""
         verdicts = {each.rule.id: each for each in self.register.verdicts()}
         found = []
         for group in self.scheduler.groups:

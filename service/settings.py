@@ -1,4 +1,4 @@
-"""Settings: ``donewatch.yaml``, then ``DONEWATCH_*`` (nested with ``__``), secrets also as ``*_FILE``."""
+"""Settings: ``donewatch.yaml``, then ``DONEWATCH_*``, secrets also as ``*_FILE``."""
 
 import ipaddress
 from pathlib import Path

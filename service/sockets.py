@@ -1,4 +1,4 @@
-"""HTTP servers inside our own event loop: listening before they say their port, stopped together."""
+"""HTTP servers in our own event loop: listening before they say their port."""
 
 import contextlib
 import socket
@@ -24,8 +24,8 @@ def listen(host: str, port: int) -> socket.socket:
         found.bind((host, port))
     except OSError as error:
         raise SettingsError(
-            f"cannot listen on {host}:{port}: {error.strerror or error}. Is another donewatch running? "
-            "Choose other ports with --port and --otlp-port (0 picks a free one)"
+            f"cannot listen on {host}:{port}: {error.strerror or error}. Is another donewatch "
+            "running? Choose other ports with --port and --otlp-port (0 picks a free one)"
         ) from error
     return found
 

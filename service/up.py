@@ -97,7 +97,7 @@ class Service:
 
     @contextlib.asynccontextmanager
     async def running(self) -> AsyncIterator[None]:
-        """Run the work behind the servers; the collector is registered before anything is accepted."""
+        """Run the work behind the servers; registers the collector before it accepts anything."""
         await asyncio.to_thread(self._collecting.publish)
         await asyncio.to_thread(self._folder.reload)
         await asyncio.to_thread(self._save_definitions)

@@ -9,7 +9,7 @@ from store.watermark import read_watermark
 
 @dataclass(frozen=True, slots=True)
 class Watermark:
-    """Everything received before ``flushed`` is stored; ``collector`` is the one that is furthest behind."""
+    """All received before ``flushed`` is stored; ``collector`` is the furthest behind."""
 
     flushed: datetime | None
     collector: str = ""

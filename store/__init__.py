@@ -1,4 +1,4 @@
-"""ClickHouse behind one small face: schema, migrations, named queries, inserts; embedded or a server."""
+"""ClickHouse, embedded or a server: schema, migrations, named queries, inserts."""
 
 from store.database import Database
 from store.tenant import TenantStore

@@ -55,7 +55,7 @@ class AlertTable:
     ) -> None:
         """Write history first: after a crash between the two, a change is told again, not lost."""
         if changes:
-            columns = [
+            columns: list[list[object]] = [
                 [self._tenant] * len(changes),
                 [each.fingerprint for each in changes],
                 [each.alert for each in changes],

@@ -14,8 +14,8 @@ from clickhouse_connect.driver.exceptions import Error as DriverError
 from lifecycle.errors import StoreError, StoreRefused, StoreUnavailable
 from store.dsn import Location
 
-# Codes of ClickHouse after which the same request may well succeed: too many parts or queries, timeouts,
-# memory, disk space, network, Keeper and replication.
+# Codes of ClickHouse after which the same request may well succeed: too many parts or queries,
+# timeouts, memory, disk space, network, Keeper and replication.
 _TEMPORARY: Final = frozenset(
     {
         3,
@@ -98,7 +98,7 @@ class Connection:
     ) -> None:
         """Insert whole columns as one block. The same ``token`` again is a retry and adds nothing.
 
-        :raises StoreUnavailable: it may or may not have happened; the same token is safe to try again.
+        :raises StoreUnavailable: it may have happened or not; the same token is safe to try again.
         :raises StoreRefused: nothing was inserted.
         """
         settings = {"insert_deduplication_token": token} if token else {}

@@ -10,7 +10,7 @@ from store.migrations import Migration, migrate
 
 
 class Database:
-    """A store to take connections from. Close it when done: that releases the embedded data directory."""
+    """A store to take connections from. Closing it releases the embedded data directory."""
 
     def __init__(self, location: Location, lock: DirectoryLock | None) -> None:
         self.location = location
@@ -35,7 +35,7 @@ class Database:
         """Create the database and apply the migrations it lacks; returns those applied.
 
         :raises StoreUnavailable: the server is away.
-        :raises StoreRefused: a newer version of donewatch wrote this store, or a statement was refused.
+        :raises StoreRefused: a newer version of donewatch wrote this store.
         """
         bootstrap = Connection(self.location, database=None)
         try:

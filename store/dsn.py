@@ -11,7 +11,7 @@ DATABASE = "donewatch"
 
 @dataclass(frozen=True, slots=True)
 class Location:
-    """A parsed DSN. ``path`` is the embedded data directory, ``None`` for memory and for servers."""
+    """A parsed DSN. ``path`` is the embedded data directory, ``None`` for memory and servers."""
 
     dsn: str
     embedded: bool

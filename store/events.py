@@ -10,7 +10,7 @@ from store.connection import Connection
 
 @dataclass(frozen=True, slots=True, kw_only=True)
 class RejectedEvent:
-    """What was refused, where and why. ``raw`` is what came, shortened; ``received_at`` in microseconds."""
+    """What was refused, where and why. ``raw`` is what came, shortened; times in microseconds."""
 
     tenant: str
     received_at: int

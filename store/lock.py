@@ -12,7 +12,7 @@ from lifecycle.errors import StoreLocked
 class DirectoryLock:
     """An advisory lock on ``<directory>/donewatch.lock``.
 
-    The kernel drops it when the process ends, however it ends, so a crash leaves nothing to clean up.
+    The kernel drops it when the process ends, however it ends: a crash leaves nothing to clean up.
     """
 
     def __init__(self, directory: Path) -> None:
@@ -33,8 +33,9 @@ class DirectoryLock:
             holder = file.read().strip() or "a process that did not say who it is"
             file.close()
             raise StoreLocked(
-                f"the data in {self._file_path.parent} is held by {holder}. Stop that process, or give this "
-                "one a directory of its own (DONEWATCH_DATA_DIR) or a ClickHouse server (DONEWATCH_STORE__DSN)"
+                f"the data in {self._file_path.parent} is held by {holder}. Stop that process, or "
+                "give this one a directory of its own (DONEWATCH_DATA_DIR) or a ClickHouse server "
+                "(DONEWATCH_STORE__DSN)"
             ) from error
         file.truncate(0)
         file.write(f"process {os.getpid()} on {socket.gethostname()}")

@@ -63,7 +63,7 @@ def applied(connection: Connection) -> set[int]:
 def migrate(connection: Connection, now: datetime) -> Sequence[Migration]:
     """Apply what is missing, in order; returns what was applied.
 
-    Statements say IF NOT EXISTS where they create (put in here), so one that was cut off midway is applied again.
+    Statements that create say IF NOT EXISTS (put in here): one cut off midway is applied again.
 
     :raises StoreRefused: the store has had migrations that this version does not know: it is newer.
     """

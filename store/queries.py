@@ -1,4 +1,4 @@
-"""The named queries of ``store/sql``: one file a question, put together once, values always bound."""
+"""The named queries of ``store/sql``: one file a question; values are always bound."""
 
 from functools import cache
 from importlib.resources import files

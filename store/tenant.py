@@ -1,4 +1,4 @@
-"""One tenant's view of the store: every question and every row carries the tenant, callers cannot forget it."""
+"""One tenant's view of the store: every question carries the tenant, callers cannot forget it."""
 
 from collections.abc import Mapping, Sequence
 from typing import Any, Final
@@ -33,7 +33,7 @@ class TenantStore:
         self.tenant = tenant
 
     def query(self, name: str, /, **parameters: Any) -> list[dict[str, Any]]:
-        """Ask the question ``store/sql/<name>.sql``; rows as dicts, times as aware datetimes in UTC.
+        """Ask the question ``store/sql/<name>.sql``; times of its rows are aware, in UTC.
 
         :raises KeyError: there is no such question.
         :raises StoreUnavailable: the store is away or overloaded.

@@ -39,7 +39,7 @@ def last_segment(connection: Connection, collector: str) -> int:
 
 
 def read_watermark(connection: Connection) -> tuple[datetime | None, str]:
-    """The flushed watermark and the collector that holds it; ``None`` while there is no collector."""
+    """The flushed watermark and the collector that holds it; ``None`` without collectors."""
     row = connection.query(query_text("watermark"), {})[0]
     if row["collectors"] == 0:
         return None, ""

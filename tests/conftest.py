@@ -15,7 +15,7 @@ _TENANTS = itertools.count()
 
 @pytest.fixture(scope="session")
 def embedded_database(tmp_path_factory: pytest.TempPathFactory) -> Iterator[Database]:
-    """The embedded engine; one path a process, so all tests share it, each under a tenant of its own."""
+    """The embedded engine; a process has one path, so tests share it, each as another tenant."""
     database = Database.open(f"chdb://{tmp_path_factory.mktemp('embedded')}")
     database.migrate(datetime.now(UTC))
     yield database

@@ -1,7 +1,7 @@
 """A real ClickHouse HTTP server for tests: the listener inside chdb-core, in a process of its own.
 
-Run as a module it is that process: ``python -m tests.peers.clickhouse DATA_DIR`` serves until its standard
-input closes.
+Run as a module it is that process: ``python -m tests.peers.clickhouse DATA_DIR`` serves until its
+standard input closes.
 """
 
 import contextlib

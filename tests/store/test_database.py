@@ -105,9 +105,7 @@ def test_a_batch_over_midnight_is_one_batch(database: Database, tenant: str) -> 
     assert TenantStore(connection, tenant).query("workflows")[0]["events"] == 10
 
 
-def test_tenants_do_not_see_each_other(
-    database: Database, new_tenant: Callable[[], str]
-) -> None:
+def test_tenants_do_not_see_each_other(database: Database, new_tenant: Callable[[], str]) -> None:
     one, other = new_tenant(), new_tenant()
     connection = database.connect()
     insert_events(connection, [event(one)], f"token-{one}")
@@ -173,7 +171,7 @@ def test_a_store_of_a_newer_version_is_refused(database: Database) -> None:
     columns = ["number", "name", "applied_at"]
     connection.insert("migrations", columns, [[9999], ["from_the_future"], [MICRO]])
     try:
-        with pytest.raises(StoreRefused, match="has migration 9999.*knows only up to"):
+        with pytest.raises(StoreRefused, match=r"has migration 9999.*knows only up to"):
             database.migrate(NOW)
     finally:
         connection.command(
