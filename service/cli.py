@@ -102,6 +102,17 @@ def migrate() -> None:
     _run(work)
 
 
+@app.command()
+def retire(
+    collector: Annotated[str, typer.Argument(help="Its name, as the reason of `unknown` says.")],
+) -> None:
+    """Stop waiting for a collector that will not come back: it held every watermark."""
+    from service.retiring import retire_collector
+
+    settings = _settings()
+    _run(lambda: _say(retire_collector(settings.dsn, collector)))
+
+
 def _settings(**given: Any) -> Any:
     try:
         return load_settings(**given)

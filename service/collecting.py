@@ -4,7 +4,7 @@ import asyncio
 import logging
 import uuid
 from collections.abc import Sequence
-from datetime import UTC, datetime
+from datetime import timedelta
 from pathlib import Path
 from typing import Final
 
@@ -15,8 +15,9 @@ from lifecycle.errors import StoreError
 from lifecycle.events import Event
 from service.clock import now, now_us
 from store import Database
+from store.connection import from_microseconds, to_microseconds
 from store.events import RejectedEvent, insert_events, insert_rejected
-from store.watermark import Mark, last_segment, publish_mark
+from store.watermark import Mark, last_mark, last_segment, publish_mark
 
 _LOG: Final = logging.getLogger(__name__)
 
@@ -53,6 +54,7 @@ class Collecting:
     def __init__(self, database: Database, name: str, mark_interval: float) -> None:
         self._connection = database.connect()
         self._interval = mark_interval
+        self._marked_at = last_mark(self._connection, name)
         self.metrics = Metrics()
         self.batcher = Batcher(
             StoreSink(database, now_us()),
@@ -62,19 +64,27 @@ class Collecting:
             observe=self.metrics.inserted,
         )
 
-    def publish(self) -> None:
-        """Say how far everything received is stored. The first time it registers this collector."""
+    def publish(self, *, leaving: bool = False) -> None:
+        """Say how far everything received is stored. The first time it registers this collector.
+
+        ``leaving``: it has stopped; if nothing waits it holds no watermark back until it is back.
+        """
         present = now()
-        flushed = self.batcher.flushed_at(int(present.timestamp() * 1_000_000))
-        publish_mark(
-            self._connection,
-            Mark(
-                collector=self.batcher.collector,
-                marked_at=present,
-                flushed_at=datetime.fromtimestamp(flushed / 1e6, UTC),
-                segment=self.batcher.counts().segment,
-            ),
+        flushed = self.batcher.flushed_at(to_microseconds(present))
+        marked_at = present
+        if self._marked_at is not None:
+            # the latest mark counts, also after the clock was stepped back
+            marked_at = max(present, self._marked_at + timedelta(microseconds=1))
+        counts = self.batcher.counts()
+        mark = Mark(
+            collector=self.batcher.collector,
+            marked_at=marked_at,
+            flushed_at=from_microseconds(flushed),
+            segment=counts.segment,
+            retired=leaving and counts.pending == 0,
         )
+        publish_mark(self._connection, mark)
+        self._marked_at = marked_at
 
     async def run(self) -> None:
         """Publish marks until cancelled; the watermark stands while the store is away."""

@@ -30,4 +30,9 @@ class WatermarkReader:
         flushed, collector = read_watermark(self._connection)
         if flushed is None:
             return Watermark(None, reason="no collector has registered yet")
-        return Watermark(flushed, collector)
+        return Watermark(
+            flushed,
+            collector,
+            "the collector has not reported since; if it will not come back: "
+            f"donewatch retire {collector}",
+        )

@@ -40,7 +40,9 @@ class AlertTable:
 
     def load(self) -> list[str]:
         """The latest state of every alert that was not removed."""
-        rows = self._connection.query(query_text("alert_states"), {"tenant": self._tenant})
+        tenant = {"tenant": self._tenant}
+        self._last = self._connection.query(query_text("last_saved_alert"), tenant)[0]["saved_at"]
+        rows = self._connection.query(query_text("alert_states"), tenant)
         return [row["state"] for row in rows]
 
     def history(self, fingerprint: str) -> list[str]:

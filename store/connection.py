@@ -3,7 +3,8 @@
 import re
 import threading
 from collections.abc import Mapping, Sequence
-from datetime import UTC, datetime
+from dataclasses import dataclass
+from datetime import UTC, datetime, timedelta
 from typing import Any, Final
 
 import clickhouse_connect
@@ -61,12 +62,30 @@ def to_microseconds(moment: datetime) -> int:
     return (delta.days * 86400 + delta.seconds) * _MICROSECOND + delta.microseconds
 
 
+def from_microseconds(moment: int) -> datetime:
+    """The aware datetime of microseconds since the Unix epoch, exactly."""
+    return datetime(1970, 1, 1, tzinfo=UTC) + timedelta(microseconds=moment)
+
+
+@dataclass(frozen=True, slots=True)
+class Bounds:
+    """What one call may take: seconds, and bytes of memory (0: no bound)."""
+
+    seconds: int = 60
+    memory: int = 0
+
+
 class Connection:
     """A clickhouse-connect client with donewatch's settings, errors and time zone."""
 
-    def __init__(self, location: Location, *, database: str | None) -> None:
+    def __init__(self, location: Location, *, database: str | None, bounds: Bounds) -> None:
         self._location = location
         self._database = database
+        self._settings = {
+            **_SETTINGS,
+            "max_execution_time": bounds.seconds,
+            "max_memory_usage": bounds.memory,
+        }
         self._lock = threading.RLock()
         self._client: Client | None = None
 
@@ -119,7 +138,7 @@ class Connection:
 
     def _open(self) -> Client:
         if self._client is None:
-            arguments: dict[str, Any] = {"dsn": self._location.dsn, "settings": dict(_SETTINGS)}
+            arguments: dict[str, Any] = {"dsn": self._location.dsn, "settings": self._settings}
             if not self._location.embedded:
                 arguments |= {
                     "autogenerate_session_id": False,

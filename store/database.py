@@ -3,7 +3,7 @@
 from collections.abc import Sequence
 from datetime import datetime
 
-from store.connection import Connection
+from store.connection import Bounds, Connection
 from store.dsn import Location, parse_dsn
 from store.lock import DirectoryLock
 from store.migrations import Migration, migrate
@@ -37,7 +37,7 @@ class Database:
         :raises StoreUnavailable: the server is away.
         :raises StoreRefused: a newer version of donewatch wrote this store.
         """
-        bootstrap = Connection(self.location, database=None)
+        bootstrap = Connection(self.location, database=None, bounds=Bounds())
         try:
             # Atomic: the embedded `default` is an overlay that refuses what later migrations need
             bootstrap.command(
@@ -51,9 +51,12 @@ class Database:
                 self._connections.append(bootstrap)
         return migrate(self.connect(), now)
 
-    def connect(self) -> Connection:
-        """A connection of one's own: its calls wait for each other, not for those of others."""
-        connection = Connection(self.location, database=self.location.database)
+    def connect(self, bounds: Bounds = Bounds()) -> Connection:  # noqa: B008 - immutable
+        """A connection of one's own: its calls wait for each other, not for those of others.
+
+        ``bounds`` hold for each call; beyond them it raises ``StoreUnavailable``.
+        """
+        connection = Connection(self.location, database=self.location.database, bounds=bounds)
         self._connections.append(connection)
         return connection
 

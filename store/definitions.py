@@ -42,8 +42,11 @@ def save_definitions(
     if [row["digest"] for row in rows] == _in_force(connection, tenant, "digest"):
         return False
     moment = to_microseconds(now)
+    # a clock stepped back must not leave the older revision in force
+    rows_before = connection.query(query_text("revision_in_force"), {"tenant": tenant})
+    revision = max(moment, rows_before[0]["revision"] + 1)
     for row in rows:
-        row |= {"tenant": tenant, "revision": moment, "loaded_at": moment}
+        row |= {"tenant": tenant, "revision": revision, "loaded_at": moment}
     connection.insert("definitions", _COLUMNS, [[row[name] for row in rows] for name in _COLUMNS])
     return True
 

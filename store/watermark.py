@@ -32,6 +32,17 @@ def publish_mark(connection: Connection, mark: Mark) -> None:
     connection.insert("collector_marks", _COLUMNS, [[value] for value in values])
 
 
+def last_mark(connection: Connection, collector: str) -> datetime | None:
+    """When this collector wrote its latest mark; only a later one can follow."""
+    rows = connection.query(query_text("last_mark"), {"collector": collector})
+    return rows[0]["marked_at"] if rows[0]["marks"] else None
+
+
+def known_collectors(connection: Connection) -> list[str]:
+    """The names of all collectors that have registered and are not retired."""
+    return [row["collector"] for row in connection.query(query_text("collectors"), {})]
+
+
 def last_segment(connection: Connection, collector: str) -> int:
     """The highest segment number this collector has ever used; 0 for none."""
     rows = connection.query(query_text("last_segment"), {"collector": collector})

@@ -1,21 +1,51 @@
 """What every store must do, embedded or server."""
 
+import re
 from collections.abc import Callable
 from datetime import UTC, datetime, timedelta
 
 import pytest
 
-from lifecycle.errors import StoreRefused
+from lifecycle.definitions import Definition, Definitions
+from lifecycle.errors import StoreRefused, StoreUnavailable
 from lifecycle.events import EVENT_COLUMNS, Event
 from store import Database, TenantStore
+from store.alerts import AlertTable, SavedAlert, SavedChange
+from store.connection import Bounds
+from store.definitions import save_definitions
 from store.events import RejectedEvent, insert_events, insert_rejected
 from store.migrations import all_migrations
-from store.queries import query_names
-from store.watermark import Mark, last_segment, publish_mark, read_watermark
+from store.queries import query_names, query_text
+from store.watermark import (
+    Mark,
+    known_collectors,
+    last_mark,
+    last_segment,
+    publish_mark,
+    read_watermark,
+)
 
 # rejected events expire, so the present has to be the present
 NOW = datetime.now(UTC).replace(microsecond=0)
 MICRO = int(NOW.timestamp() * 1_000_000)
+
+
+_PLAUSIBLE: dict[str, object] = {
+    "String": "",
+    "Int64": 0,
+    "UInt8": 0,
+    "UInt32": 60,
+    "UInt64": 0,
+    "Float64": 0.5,
+    "Array(String)": [],
+    "Array(UInt8)": [],
+    "Array(Nullable(Float64))": [],
+    "Array(Nullable(Int64))": [],
+    "Nullable(Float64)": 0.0,
+    "Nullable(Int64)": None,
+    "Nullable(UInt8)": None,
+}
+_NOT_OF_A_TENANT = ("watermark", "collectors", "last_mark", "last_segment")
 
 
 def event(tenant: str, **fields: object) -> Event:
@@ -109,13 +139,15 @@ def test_tenants_do_not_see_each_other(database: Database, new_tenant: Callable[
     one, other = new_tenant(), new_tenant()
     connection = database.connect()
     insert_events(connection, [event(one)], f"token-{one}")
-    moment = {"flushed": NOW, "settled": NOW, "from_": NOW - timedelta(1), "to": NOW + timedelta(1)}
     for name in query_names():
-        if name in ("watermark", "migrations", "last_segment", "judging", "definitions_in_force"):
+        if name in _NOT_OF_A_TENANT:
             continue
-        parameters = {"workflow": "order", "longer_than": 0.0, "step": 60, **moment}
-        if name in ("alert_states", "alert_history"):
-            parameters["fingerprint"] = ""
+        wanted = dict(re.findall(r"\{(\w+):([\w()]+)\}", query_text(name)))
+        parameters = {key: _PLAUSIBLE[kind] for key, kind in wanted.items() if key != "tenant"}
+        parameters |= {key: "order" for key in wanted if key == "workflow"}
+        parameters |= {key: NOW + timedelta(1) for key in wanted if key in ("to", "flushed")}
+        if name == "instances":
+            parameters = {"workflow": "order", "flushed": NOW, "settled": NOW}
         mine = TenantStore(connection, one).query(name, **parameters)
         theirs = TenantStore(connection, other).query(name, **parameters)
         assert theirs == [] or (len(theirs) == 1 and not any(_counts(theirs[0]))), name
@@ -158,6 +190,61 @@ def test_the_watermark_is_that_of_the_slowest_collector(database: Database) -> N
     publish_mark(connection, Mark("fast", NOW + timedelta(1), late, 9, retired=True))
     assert read_watermark(connection) == (None, "")
     assert last_segment(connection, "never seen") == 0
+
+
+def test_only_a_later_mark_counts(database: Database) -> None:
+    connection = database.connect()
+    assert last_mark(connection, "stepping") is None
+    publish_mark(connection, Mark("stepping", NOW, NOW, 1))
+    publish_mark(connection, Mark("stepping", NOW - timedelta(hours=1), NOW + timedelta(1), 2))
+    assert last_mark(connection, "stepping") == NOW
+    assert read_watermark(connection) == (NOW, "stepping")
+    assert "stepping" in known_collectors(connection)
+    publish_mark(connection, Mark("stepping", NOW + timedelta(1), NOW, 2, retired=True))
+    assert "stepping" not in known_collectors(connection)
+
+
+def test_definitions_in_force_survive_a_clock_stepped_back(database: Database, tenant: str) -> None:
+    connection = database.connect()
+
+    def definitions(version: str) -> Definitions:
+        return Definitions(
+            (Definition(workflow="order", version=version, states=(), edges=(), source=version),)
+        )
+
+    def in_force() -> list[str]:
+        rows = connection.query(query_text("definitions_in_force"), {"tenant": tenant})
+        return [row["workflow_version"] for row in rows]
+
+    assert save_definitions(connection, tenant, definitions("1"), NOW)
+    assert not save_definitions(connection, tenant, definitions("1"), NOW)
+    assert save_definitions(connection, tenant, definitions("2"), NOW - timedelta(days=1))
+    assert in_force() == ["2"]
+    assert save_definitions(connection, tenant, Definitions(), NOW)
+    assert in_force() == [""]
+
+
+def test_alerts_are_read_back_as_saved_last(database: Database, tenant: str) -> None:
+    connection = database.connect()
+    table = AlertTable(connection, tenant)
+    change = SavedChange("f1", "OrderStuck", NOW, "it fires")
+    table.save([SavedAlert("f1", "one"), SavedAlert("f2", "two")], [change], NOW)
+    table.save([SavedAlert("f1", "three")], [], NOW - timedelta(days=1))
+    again = AlertTable(connection, tenant)
+    assert again.load() == ["three", "two"]
+    again.save([SavedAlert("f2", "", removed=True)], [], NOW - timedelta(days=2))
+    assert AlertTable(connection, tenant).load() == ["three"]
+    assert again.history("f1") == ["it fires"]
+    assert again.history("f2") == []
+
+
+def test_a_call_beyond_its_bounds_is_unavailable(database: Database) -> None:
+    slow = "SELECT sum(sleepEachRow(0.1)) FROM numbers(100) SETTINGS max_block_size = 1"
+    with pytest.raises(StoreUnavailable, match=r"TIMEOUT|exceeded|160"):
+        database.connect(Bounds(seconds=1)).query(slow, {})
+    greedy = "SELECT count() FROM (SELECT DISTINCT number FROM numbers(20000000))"
+    with pytest.raises(StoreUnavailable, match=r"(?i)memory"):
+        database.connect(Bounds(memory=50_000_000)).query(greedy, {})
 
 
 def test_migrations_are_applied_once(database: Database) -> None:
