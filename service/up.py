@@ -26,9 +26,12 @@ from service.sockets import Server, address, listen
 from service.watermark import WatermarkReader
 from store import Database, TenantStore
 from store.alerts import AlertTable
+from store.connection import Bounds
 from store.definitions import save_definitions
 
 _LOG: Final = logging.getLogger(__name__)
+_PAGES: Final = Bounds(seconds=15, memory=4 * 2**30)  # of one question
+_EVALUATION: Final = Bounds(seconds=30, memory=4 * 2**30)  # of one question of one rule
 _STORE_RETRY: Final = 2.0  # seconds between attempts to reach a store that is away at the start
 _LATE_EVALUATIONS: Final = 5  # intervals without an evaluation before readiness says so
 
@@ -42,7 +45,7 @@ class Service:
         self._settings = settings
         self._database = database
         self._started = now()
-        self._pages = database.connect()
+        self._pages = database.connect(_PAGES)
         self._definitions = database.connect()
         self._watermark = WatermarkReader(database)
         self._access = settings.access
@@ -53,7 +56,7 @@ class Service:
         self._collecting = Collecting(
             database, collector_name(settings.data_dir), settings.mark_interval
         )
-        evaluation = database.connect()
+        evaluation = database.connect(_EVALUATION)
         kept = database.connect()
         external = settings.external_url or pages_url
         self._ruling = {
@@ -127,7 +130,7 @@ class Service:
         for ruling in self._ruling.values():
             ruling.register.save()
         try:
-            self._collecting.publish()
+            self._collecting.publish(leaving=True)
         except StoreError as error:
             _LOG.warning("the last mark is not published: %s", error)
 
