@@ -16,6 +16,7 @@ from starlette.types import ASGIApp, Message, Receive, Scope, Send
 
 from api import (
     alerts,
+    events,
     health,
     ingest,
     instance,
@@ -29,6 +30,7 @@ from api import (
     status,
     workflow,
 )
+from api.listeners import Listeners
 from api.paths import EncodedPaths
 from api.ports import Ports
 from api.problems import Problem, invalid_request, of_status
@@ -71,6 +73,7 @@ def create_app(ports: Ports, settings: ApiSettings | None = None) -> FastAPI:
     app.state.settings = settings
     app.state.metrics = metrics.OwnMetrics(settings)
     app.state.waiters = set()
+    app.state.listeners = Listeners(settings.stream_listeners)
     for module in (
         overview,
         members,
@@ -80,6 +83,7 @@ def create_app(ports: Ports, settings: ApiSettings | None = None) -> FastAPI:
         status,  # before the instance: its path is longer
         instance,
         alerts,
+        events,
         ingest,
         health,
         metrics,

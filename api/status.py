@@ -8,6 +8,7 @@ from typing import Annotated, Any, Final
 from fastapi import APIRouter, Path, Query, Request, Response
 from fastapi.concurrency import run_in_threadpool
 
+from api.listeners import Listeners
 from api.paths import API
 from api.problems import Problem, not_found
 from api.reader import Environments, Given, Read, Reader
@@ -76,6 +77,7 @@ async def read_status(
     until = asyncio.get_running_loop().time() + wait
     pause = settings.status_poll
     waiters: set[object] = request.app.state.waiters
+    listeners: Listeners = request.app.state.listeners
     me = object()
     try:
         while True:
@@ -85,6 +87,7 @@ async def read_status(
             if (
                 fresh
                 or left <= 0
+                or listeners.closing
                 or (me not in waiters and len(waiters) >= settings.status_waiters)
             ):
                 break
@@ -93,7 +96,7 @@ async def read_status(
             waiters.add(me)
             if await request.is_disconnected():
                 break
-            await asyncio.sleep(min(pause, left))
+            await listeners.pause(min(pause, left))
             pause = min(pause * 1.25, 2.0)  # a long wait need not hammer the store
             read = _later(request, read)
     finally:

@@ -46,25 +46,30 @@ def timeline(
     undeclared = {row["event_id"] for row in visits if row["declared"] is False}
     found = []
     for row in events:
-        at: datetime = row["effective_at"]
-        title, detail, tone = _told(row, row["event_id"] in undeclared)
-        found.append(
-            Entry(
-                at=at,
-                gap=(at - before).total_seconds() if before else None,
-                kind=row["event"],
-                title=title,
-                detail=detail,
-                tone=tone,
-                service=f"{row['service']} {row['service_version']}".strip(),
-                actor=" ".join(filter(None, (row["actor_type"], row["actor_id"]))),
-                trace_id=row["trace_id"],
-                trace_url=_trace(definition, row["trace_id"]),
-                fields=_fields(row),
-            )
-        )
-        before = at
+        found.append(entry(row, definition, before, undeclared=row["event_id"] in undeclared))
+        before = row["effective_at"]
     return found
+
+
+def entry(
+    row: Row, definition: Definition | None, before: datetime | None, *, undeclared: bool
+) -> Entry:
+    """Tell one event; ``before`` is the moment of the one before it, if any."""
+    at: datetime = row["effective_at"]
+    title, detail, tone = _told(row, undeclared)
+    return Entry(
+        at=at,
+        gap=(at - before).total_seconds() if before else None,
+        kind=row["event"],
+        title=title,
+        detail=detail,
+        tone=tone,
+        service=f"{row['service']} {row['service_version']}".strip(),
+        actor=" ".join(filter(None, (row["actor_type"], row["actor_id"]))),
+        trace_id=row["trace_id"],
+        trace_url=_trace(definition, row["trace_id"]),
+        fields=_fields(row),
+    )
 
 
 def fold_jobs(events: Sequence[Row]) -> list[Job]:

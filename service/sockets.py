@@ -2,7 +2,7 @@
 
 import contextlib
 import socket
-from collections.abc import Iterator
+from collections.abc import Callable, Iterator
 from typing import Any, Final
 
 import uvicorn
@@ -37,9 +37,13 @@ def address(listening: socket.socket) -> str:
 
 
 class Server(uvicorn.Server):
-    """A server that leaves signals to the service: there are two of them in one process."""
+    """A server that leaves signals to the service: there are two of them in one process.
 
-    def __init__(self, app: Any) -> None:
+    ``ending`` is called when it is to stop, so that requests without an end can end.
+    """
+
+    def __init__(self, app: Any, ending: Callable[[], object] = lambda: None) -> None:
+        self._ending = ending
         super().__init__(
             uvicorn.Config(
                 app,
@@ -50,6 +54,11 @@ class Server(uvicorn.Server):
                 timeout_graceful_shutdown=GRACE,
             )
         )
+
+    async def shutdown(self, sockets: list[socket.socket] | None = None) -> None:
+        """Stop accepting, let requests end, stop the application."""
+        self._ending()
+        await super().shutdown(sockets)
 
     @contextlib.contextmanager
     def capture_signals(self) -> Iterator[None]:

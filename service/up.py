@@ -13,7 +13,7 @@ from typing import Final
 
 import httpx
 
-from api import ApiSettings, Ports, create_app
+from api import ApiSettings, Ports, create_app, end_streams
 from api.ports import Check
 from collector.app import create_app as create_collector
 from lifecycle.errors import DonewatchError, StoreError, StoreUnavailable
@@ -205,7 +205,10 @@ async def serve(
             Service, settings, database, address(pages), address(otlp)
         )
         async with service.running():
-            servers = [Server(service.api), Server(service.collector)]
+            servers = [
+                Server(service.api, ending=lambda: end_streams(service.api)),
+                Server(service.collector),
+            ]
             tasks = [
                 asyncio.create_task(server.serve(sockets=[listening]))
                 for server, listening in zip(servers, (pages, otlp), strict=True)

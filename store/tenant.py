@@ -21,6 +21,11 @@ _DEFAULTS: Final[Mapping[str, Any]] = {
     "stuck": None,
     "open": None,
     "percentile": 0.5,
+    "workflow_type": "",
+    "kinds": [],
+    "after_collector": "",
+    "after_segment": 0,
+    "after_position": 0,
     "limit": 1000,
 }
 

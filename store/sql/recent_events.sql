@@ -1,4 +1,4 @@
--- What came in from this position on, in the order of arrival? Copies within the answer are left out.
+-- What came in after this position, in the order of arrival, copies included?
 -- A position is (received_at, collector, segment, position): no two rows share one, and it never changes.
 SELECT event, event_id, workflow_type, workflow_version, environment, instance_id, occurred_at, received_at, effective_at,
        sequence, business_key, actor_type, actor_id, reason, from_state, to_state, action, key, outcome, rejection, class_,
