@@ -104,7 +104,7 @@ def definition_of(document: Document) -> Definition | None:
     )
     if fields is None:
         return None
-    states = _states(fields)
+    states = _states(fields, shown=_ends_when_shown(fields))
     edges = _edges(fields, states)
     _check_reachable(fields, states, edges)
     lateness = fields.duration("lateness", zero=True)
@@ -143,7 +143,18 @@ def _url(fields: Fields, name: str, *placeholders: str) -> str:
     return text
 
 
-def _states(fields: Fields) -> dict[str, State]:
+def _ends_when_shown(fields: Fields) -> bool:
+    """Whether ``completion.visible`` is true; what is wrong with it is reported elsewhere."""
+    completion = fields.get("completion")
+    if completion is None or completion.type != "map":
+        return False
+    return any(
+        key.node.value == "visible" and value.type == "bool" and bool(value.boolean())
+        for key, value in completion.pairs()
+    )
+
+
+def _states(fields: Fields, *, shown: bool) -> dict[str, State]:
     states: dict[str, State] = {}
     value = fields.get("states")
     if value is None:
@@ -159,11 +170,11 @@ def _states(fields: Fields) -> dict[str, State]:
             key.problem("a state cannot be called '*'", "'*' stands for every state in `from`")
             continue
         # Kept even when its body is wrong, so that edges to it are not reported as well.
-        states[name] = _state(name, key, body)
+        states[name] = _state(name, body, shown=shown)
     return states
 
 
-def _state(name: str, key: Value, body: Value) -> State:
+def _state(name: str, body: Value, *, shown: bool) -> State:
     fields = body.fields(STATE_KEYS, required=("status",))
     if fields is None:
         return State(name=name, status=Status.PROCESSING)
@@ -178,7 +189,7 @@ def _state(name: str, key: Value, body: Value) -> State:
     stuck_after = fields.duration("stuck_after")
     limit = fields.get("stuck_after")
     if terminal and limit is not None:
-        limit.problem(f"the terminal state {name!r} has a limit", "remove stuck_after or terminal")
+        _check_terminal_limit(name, status, limit, shown=shown)
     return State(
         name=name,
         status=status,
@@ -188,6 +199,17 @@ def _state(name: str, key: Value, body: Value) -> State:
         waits_for=fields.text("waits_for"),
         message=fields.text("message"),
     )
+
+
+def _check_terminal_limit(name: str, status: Status, limit: Value, *, shown: bool) -> None:
+    """An operation can only be stuck in an end that is not the end yet: completed, not visible."""
+    if status is not Status.COMPLETED:
+        message = f"the terminal state {name!r} has a limit, though nothing can be stuck in it"
+        limit.problem(message, "remove stuck_after or terminal")
+    elif not shown:
+        message = f"the terminal state {name!r} has a limit, though it ends the operation"
+        fix = "remove stuck_after; or, if it ends once its user can see it, write"
+        limit.problem(message, f"{fix} completion: {{visible: true}}")
 
 
 def _known_state(value: Value, word: str, states: Mapping[str, State]) -> bool:

@@ -115,3 +115,12 @@ def test_the_problems_of_all_files_are_reported_together() -> None:
     with pytest.raises(DocumentError) as caught:
         read_definitions({name: (FILES / name).read_text() for name in names})
     assert {problem.file for problem in caught.value.problems} == set(names)
+
+
+def test_a_completed_state_may_be_limited_where_only_visibility_ends_the_operation() -> None:
+    text = (FILES / "good_order.yaml").read_text()
+    line = "completed:       {status: completed, terminal: true}"
+    limited = text.replace(line, line.replace("}", ", stuck_after: 10s}"))
+    assert limited != text
+    completed = read_definition(limited, "order.yaml").state("completed")
+    assert completed is not None and completed.terminal and completed.stuck_after == 10.0
