@@ -96,10 +96,15 @@ class RuleView:
 
 @dataclass(frozen=True, slots=True, kw_only=True)
 class HistoryEntry:
-    """One change of an alert, with the value evaluated at that moment."""
+    """One change of an alert, with the value evaluated at that moment.
+
+    ``alert`` and ``labels`` name the alert: all that is left of one that ended long ago.
+    """
 
     at: datetime
     state: str
+    alert: str = ""
+    labels: Mapping[str, str] = field(default_factory=dict)
     value: float | None = None
     members_total: int = 0
     reason: str = ""

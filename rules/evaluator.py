@@ -18,7 +18,10 @@ _WORST_FIRST = (Verdict.FIRING, Verdict.RECOVERING, Verdict.PENDING)
 
 @dataclass(frozen=True, slots=True, kw_only=True)
 class Evaluation:
-    """What one look at a rule found. ``alerts`` include those that have just become inactive."""
+    """What one look at a rule found. ``alerts`` include those that have just become inactive.
+
+    ``seconds``: how long it took, where somebody measured it.
+    """
 
     rule: Rule
     at: datetime
@@ -27,12 +30,17 @@ class Evaluation:
     samples: tuple[Sample, ...] = ()
     alerts: tuple[AlertState, ...] = ()
     changes: tuple[Change, ...] = ()
+    seconds: float | None = None
+
+    @property
+    def worst(self) -> Sample | None:
+        """The sample furthest beyond (or nearest to) its threshold; ``None`` without samples."""
+        return max(self.samples, key=lambda each: each.value - each.threshold, default=None)
 
     @property
     def value(self) -> float | None:
-        """The sample furthest beyond (or nearest to) its threshold; ``None`` without samples."""
-        worst = max(self.samples, key=lambda each: each.value - each.threshold, default=None)
-        return worst.value if worst is not None else None
+        """The value of the worst sample."""
+        return self.worst.value if self.worst is not None else None
 
 
 def evaluate(

@@ -39,6 +39,8 @@ class RuleVerdict:
     verdict: Verdict
     reason: str = ""
     value: float | None = None
+    threshold: float | None = None  # that the value is compared with
+    seconds: float | None = None  # how long the evaluation took
     alerts: int = 0  # pending, firing and recovering
 
 
@@ -170,6 +172,8 @@ class AlertRegister:
             verdict=evaluation.verdict,
             reason=evaluation.reason,
             value=evaluation.value,
+            threshold=evaluation.worst.threshold if evaluation.worst is not None else None,
+            seconds=evaluation.seconds,
             alerts=sum(
                 state.phase not in (Phase.INACTIVE, Phase.RESOLVED) for state in evaluation.alerts
             ),

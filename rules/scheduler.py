@@ -140,7 +140,11 @@ class Scheduler:
         evaluations: list[Evaluation] = []
         for rule in group.rules:
             before = self._register.of_rule(rule.id)
-            evaluations.extend(evaluate(rule, [moment], self._query, before))
+            started = self._clock()
+            found = list(evaluate(rule, [moment], self._query, before))
+            # a clock that is set back meanwhile must not make it negative
+            seconds = max(0.0, (self._clock() - started).total_seconds())
+            evaluations.extend(replace(each, seconds=seconds) for each in found)
         in_force = {rule.id for rule in self._rules()}
         # A reload meanwhile may have taken the rule away, and ended its alerts.
         kept = [each for each in evaluations if each.rule.id in in_force]

@@ -5,11 +5,11 @@ import logging
 from collections.abc import Callable, Sequence
 from datetime import datetime
 from typing import Final
-from urllib.parse import quote
 
 import httpx
 import msgspec
 
+from api.paths import alert_path, instance_path
 from api.ports import AlertView, HistoryEntry, MemberView, RuleView
 from lifecycle.definitions import DEFAULT_LATENESS
 from lifecycle.errors import StoreUnavailable
@@ -18,7 +18,9 @@ from notify.delivery import Delivery
 from notify.notification import Notification, NotifiedMember
 from notify.webhook import Webhook
 from rules.alert import AlertState, Change, Phase, Verdict, from_json, to_json
+from rules.blind import Blind
 from rules.evaluator import Evaluation
+from rules.kind import MoreThan
 from rules.register import AlertRegister
 from rules.rule import Rule, RuleGroup
 from rules.scheduler import Scheduler
@@ -145,7 +147,7 @@ class Ruling:
             value=state.value,
             starts_at=state.firing_since or state.pending_since,
             ends_at=state.resolved_at if state.status == "resolved" else None,
-            generator_url=f"{self._url}/alerts#{state.fingerprint}",
+            generator_url=f"{self._url}{alert_path(state.fingerprint)}",
             members=tuple(
                 NotifiedMember(
                     workflow=each.workflow,
@@ -153,19 +155,18 @@ class Ruling:
                     instance_id=each.instance_id,
                     since=each.since,
                     detail=each.detail,
-                    url=self._timeline(each.workflow, each.instance_id),
+                    url=self._url
+                    + instance_path(each.workflow, each.instance_id, each.environment),
                 )
                 for each in state.members
             ),
             total=state.total,
         )
 
-    def _timeline(self, workflow: str, instance: str) -> str:
-        return f"{self._url}/instances/{quote(workflow, safe='')}/{quote(instance, safe='')}"
-
     def alerts(self) -> Sequence[AlertView]:
         """Every alert, for the API."""
-        return [_alert_view(state) for state in self.register.alerts()]
+        units = {rule.id: _unit(rule) for group in self.scheduler.groups for rule in group.rules}
+        return [_alert_view(each, units.get(each.rule_id, "")) for each in self.register.alerts()]
 
     def history(self, fingerprint: str) -> Sequence[HistoryEntry]:
         """The changes of one alert, oldest first, for the API."""
@@ -175,6 +176,8 @@ class Ruling:
         return [
             HistoryEntry(
                 at=each.at,
+                alert=each.alert,
+                labels=each.labels,
                 state=each.after.value,
                 value=each.value,
                 members_total=each.total,
@@ -199,7 +202,10 @@ class Ruling:
                         verdict=(verdict.verdict if verdict else Verdict.UNKNOWN).value,
                         reason=verdict.reason if verdict else "not evaluated yet",
                         value=verdict.value if verdict else None,
+                        threshold=verdict.threshold if verdict else None,
+                        unit=_unit(rule),
                         last_evaluation=verdict.at if verdict else None,
+                        evaluation_seconds=verdict.seconds if verdict else None,
                         interval=rule.interval,
                         for_=rule.hold,
                         labels=rule.labels,
@@ -231,7 +237,16 @@ class Ruling:
         return self.scheduler.last_evaluation
 
 
-def _alert_view(state: AlertState) -> AlertView:
+def _unit(rule: Rule) -> str:
+    """What the value of a rule is: ``seconds``, a ``share``, or a number of things."""
+    kind = rule.kind
+    if kind.name.endswith("_lag") or kind.name == Blind.name:
+        return "seconds"
+    more_than = getattr(kind, "more_than", None)
+    return "share" if isinstance(more_than, MoreThan) and more_than.share is not None else ""
+
+
+def _alert_view(state: AlertState, unit: str) -> AlertView:
     return AlertView(
         fingerprint=state.fingerprint,
         name=state.alert,
@@ -240,6 +255,7 @@ def _alert_view(state: AlertState) -> AlertView:
         annotations=state.annotations,
         value=state.value,
         threshold=state.threshold,
+        unit=unit,
         pending_since=state.pending_since,
         firing_since=state.firing_since,
         resolved_at=state.resolved_at if state.phase is Phase.RESOLVED else None,
