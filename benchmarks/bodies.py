@@ -1,4 +1,4 @@
-"""Requests as an OpenTelemetry SDK's exporter would send them, prepared before the measured time."""
+"""Requests as an OpenTelemetry SDK's exporter would send them, made before time is taken."""
 
 import struct
 from collections.abc import Iterator, Mapping, Sequence

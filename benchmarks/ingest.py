@@ -169,7 +169,7 @@ def _told(found: dict[str, Any]) -> str:
 def main() -> None:
     """Measure, and print or keep the results as JSON."""
     parser = argparse.ArgumentParser(prog="python -m benchmarks.ingest")
-    parser.add_argument("--events", type=int, default=500 * bodies.RECORDS)
+    parser.add_argument("--events", type=int, default=400 * bodies.RECORDS)
     parser.add_argument("--rounds", type=int, default=5)
     parser.add_argument("--connections", type=int, default=8)
     parser.add_argument(

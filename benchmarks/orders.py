@@ -35,7 +35,8 @@ def orders(
     random = Random(seed)
     lives: list[list[Happening]] = []
     found = 0
-    while found < count:
+    # some more than asked for, so that at the last event orders are still under way
+    while found < count * 1.02 + 100:
         life = [each for each in _life(len(lives), random) if each["event"] in kinds]
         lives.append(life)
         found += len(life)
