@@ -24,13 +24,16 @@ alive AS (
            multiIf(start_unseen, 'unseen', ends < starts, 'skewed', ended, ended_how, 'open') AS tag
     FROM aged
 ),
-{% include '_product_limit.sql' %}
-SELECT sumIf(weight, kind = 2) AS runs, sumIf(weight, tag = 'completed') AS completed,
-       sumIf(weight, tag = 'ended_otherwise') AS ended_otherwise, sumIf(weight, tag = 'open') AS open,
-       sumIf(weight, tag = 'unseen') AS unseen, sumIf(weight, tag = 'skewed') AS skewed,
-       minOrNullIf(age, kind = 1 AND s <= 0.5 + 1e-9) / 1e6 AS p50,
-       minOrNullIf(age, kind = 1 AND s <= 0.05 + 1e-9) / 1e6 AS p95,
-       minOrNullIf(age, kind = 1 AND s <= 0.01 + 1e-9) / 1e6 AS p99,
-       minOrNullIf(age, kind = 1 AND s <= 1 - {percentile:Float64} + 1e-9) / 1e6 AS percentile,
-       maxOrNullIf(age, kind = 2) / 1e6 AS oldest
-FROM survival
+{% set single_group = true %}{% include '_product_limit.sql' %}
+SELECT arraySum((weight, kind) -> if(kind = 2, weight, 0), weights, kinds) AS runs,
+       arraySum((weight, tag) -> if(tag = 'completed', weight, 0), weights, tags) AS completed,
+       arraySum((weight, tag) -> if(tag = 'ended_otherwise', weight, 0), weights, tags) AS ended_otherwise,
+       arraySum((weight, tag) -> if(tag = 'open', weight, 0), weights, tags) AS open,
+       arraySum((weight, tag) -> if(tag = 'unseen', weight, 0), weights, tags) AS unseen,
+       arraySum((weight, tag) -> if(tag = 'skewed', weight, 0), weights, tags) AS skewed,
+       arrayFirstOrNull((age, kind, s) -> kind = 1 AND s <= 0.5 + 1e-9, ages, kinds, outlive) / 1e6 AS p50,
+       arrayFirstOrNull((age, kind, s) -> kind = 1 AND s <= 0.05 + 1e-9, ages, kinds, outlive) / 1e6 AS p95,
+       arrayFirstOrNull((age, kind, s) -> kind = 1 AND s <= 0.01 + 1e-9, ages, kinds, outlive) / 1e6 AS p99,
+       arrayFirstOrNull((age, kind, s) -> kind = 1 AND s <= 1 - {percentile:Float64} + 1e-9, ages, kinds, outlive) / 1e6 AS percentile,
+       arrayLastOrNull((age, kind) -> kind = 2, ages, kinds) / 1e6 AS oldest
+FROM curves

@@ -21,12 +21,14 @@ alive AS (
     SELECT state AS group_key, starts, ends, exited, ends >= starts AS counted, '' AS tag FROM aged
 ),
 {% include '_product_limit.sql' %}
-SELECT group_key AS state, sumIf(weight, kind = 2) AS visits, sumIf(weight, kind = 1) AS ended,
-       sumIf(weight, kind = 2) - sumIf(weight, kind = 1) AS censored, sumIf(weight, kind = 3) AS skewed,
-       minOrNullIf(age, kind = 1 AND s <= 0.5 + 1e-9) / 1e6 AS p50,
-       minOrNullIf(age, kind = 1 AND s <= 0.05 + 1e-9) / 1e6 AS p95,
-       minOrNullIf(age, kind = 1 AND s <= 0.01 + 1e-9) / 1e6 AS p99,
-       maxOrNullIf(age, kind = 2) / 1e6 AS oldest
-FROM survival
-GROUP BY state
+SELECT group_key AS state,
+       arraySum((weight, kind) -> if(kind = 2, weight, 0), weights, kinds) AS visits,
+       arraySum((weight, kind) -> if(kind = 1, weight, 0), weights, kinds) AS ended,
+       visits - ended AS censored,
+       arraySum((weight, kind) -> if(kind = 3, weight, 0), weights, kinds) AS skewed,
+       arrayFirstOrNull((age, kind, s) -> kind = 1 AND s <= 0.5 + 1e-9, ages, kinds, outlive) / 1e6 AS p50,
+       arrayFirstOrNull((age, kind, s) -> kind = 1 AND s <= 0.05 + 1e-9, ages, kinds, outlive) / 1e6 AS p95,
+       arrayFirstOrNull((age, kind, s) -> kind = 1 AND s <= 0.01 + 1e-9, ages, kinds, outlive) / 1e6 AS p99,
+       arrayLastOrNull((age, kind) -> kind = 2, ages, kinds) / 1e6 AS oldest
+FROM curves
 ORDER BY state
