@@ -9,14 +9,14 @@ from typing import Any, Final
 
 import clickhouse_connect
 from clickhouse_connect.driver.client import Client
-from clickhouse_connect.driver.exceptions import ClickHouseError, DatabaseError, OperationalError
 from clickhouse_connect.driver.exceptions import Error as DriverError
+from clickhouse_connect.driver.exceptions import OperationalError
 
 from lifecycle.errors import StoreError, StoreRefused, StoreUnavailable
 from store.dsn import Location
 
 # Codes of ClickHouse after which the same request may well succeed: too many parts or queries,
-# timeouts, memory, disk space, network, Keeper and replication.
+# timeouts, memory, disk, network, Keeper and replication.
 _TEMPORARY: Final = frozenset(
     {
         3,
@@ -47,7 +47,6 @@ _MICROSECOND: Final = 1_000_000
 # The queries are written for these; a server's profile may say otherwise.
 _SETTINGS: Final[Mapping[str, Any]] = {
     "async_insert": 0,
-    "enable_materialized_cte": 1,
     "join_use_nulls": 0,
     "prefer_column_name_to_alias": 1,
     # this pass alone took more than half the analysis of the nested figures (270 ms of CPU to 110)
@@ -153,28 +152,28 @@ class Connection:
         return self._client
 
     def _translate(self, error: Exception) -> StoreError:
-        text = _first_line(str(error))
-        where = self._location.shown
+        """Temporary or permanent, by ClickHouse's code: HTTP statuses say little."""
         code = error.code if isinstance(error, DriverError) else None
         if code is None and (found := re.search(r"Code: (\d+)", str(error))):
             code = int(found.group(1))
-        temporary = code in _TEMPORARY or (
-            code is None
-            and (isinstance(error, OperationalError) or not isinstance(error, ClickHouseError))
-        )
-        if code is None and isinstance(error, DatabaseError) and "HTTPDriver" in text:
-            temporary = True
-        if not isinstance(error, ClickHouseError | OSError):
-            # a bug of ours or a value that cannot be encoded: trying again will not help
-            temporary = False
+        if code is not None:
+            temporary = code in _TEMPORARY
+        else:
+            # no answer; anything else is a value that cannot be sent, or a mistake of ours
+            temporary = isinstance(error, OperationalError | OSError)
         if temporary and not self._location.embedded:
             self._client = None
         kind = StoreUnavailable if temporary else StoreRefused
-        return kind(f"{where}: {text}")
+        return kind(f"{self._location.shown}: {_readable(error)}")
 
 
-def _first_line(text: str) -> str:
-    return (text.strip().splitlines() or ["no message"])[0][:1000]
+def _readable(error: Exception) -> str:
+    text = (str(error).strip().splitlines() or ["no message"])[0]
+    if found := re.search(r"\[Errno -?\d+\] ([\w .-]+)", text):
+        return f"no answer: {found.group(1)}"
+    text = re.sub(r"^Received ClickHouse exception, code: \d+, server response: ", "", text)
+    text = re.sub(r" \(version [^()]*(?:\([^()]*\))?[^()]*\)| \(for url [^)]*\)$", "", text)
+    return text[:1000]
 
 
 def _bind(value: Any) -> Any:
