@@ -92,7 +92,7 @@ class Service:
             alerts_for=self._ruling.__getitem__,
             ingest=self._collecting,
             access=self._access,
-            watermark=self._watermark,
+            watermark=lambda: self._watermark.shown(now(), self._settings.rules.watermark_limit),
             definitions=lambda: self._folder.current.definitions,
             checks=self._checks,
             clock=now,

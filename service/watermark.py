@@ -1,8 +1,9 @@
 """The flushed watermark, read from the marks that collectors publish."""
 
-from dataclasses import dataclass
+from dataclasses import dataclass, replace
 from datetime import datetime
 
+from lifecycle.errors import StoreError
 from store import Database
 from store.watermark import read_watermark
 
@@ -21,6 +22,7 @@ class WatermarkReader:
 
     def __init__(self, database: Database) -> None:
         self._connection = database.connect()
+        self._last = Watermark(None)
 
     def __call__(self) -> Watermark:
         """Read it now.
@@ -30,9 +32,24 @@ class WatermarkReader:
         flushed, collector = read_watermark(self._connection)
         if flushed is None:
             return Watermark(None, reason="no collector has registered yet")
-        return Watermark(
+        self._last = Watermark(
             flushed,
             collector,
             "the collector has not reported since; if it will not come back: "
             f"donewatch retire {collector}",
         )
+        return self._last
+
+    def shown(self, now: datetime, limit: float) -> Watermark:
+        """For who only looks: without a reason until it lags ``limit`` seconds, and never an error.
+
+        While the store is away it is the one read last: alerts and rules are in memory, and must
+        be seen most of all then.
+        """
+        try:
+            found = self()
+        except StoreError as error:
+            return replace(self._last, reason=f"the store does not answer: {error}")
+        if found.flushed is not None and (now - found.flushed).total_seconds() <= limit:
+            return replace(found, reason="")
+        return found
