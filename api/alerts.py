@@ -1,5 +1,6 @@
 """Alerts and rules, as last evaluated."""
 
+from datetime import UTC, datetime
 from typing import Annotated
 
 from fastapi import APIRouter, Path, Query
@@ -16,6 +17,7 @@ router = APIRouter(prefix=API, tags=["alerts"])
 Fingerprint = Annotated[str, Path(description="The identity of the alert")]
 
 STATES = ("firing", "recovering", "pending", "resolved")
+URGENT = ("page", "critical")  # severities that are somebody's sleep
 VERDICTS = ("ok", "pending", "firing", "recovering", "unknown", "error")
 
 
@@ -151,15 +153,28 @@ def read_rules(
 
 
 def alert(read: Reader, fingerprint: str) -> AlertView:
-    """The alert of that fingerprint.
+    """The alert of that fingerprint; of one resolved long ago what its history has kept.
 
-    :raises Problem: 404, there is none now.
+    :raises Problem: 404, there is none and never was.
     """
     for found in read.alerts.alerts():
         if found.fingerprint == fingerprint:
             return found
-    fix = "see /api/v1/alerts for those there are; one resolved long ago keeps only its history"
-    raise not_found(f"no alert has the fingerprint {fingerprint!r}", fix)
+    # A link in last week's message must still say what it was.
+    changes = sorted(read.alerts.history(fingerprint), key=lambda change: change.at)
+    if not changes:
+        fix = "see /api/v1/alerts for those there are"
+        raise not_found(f"no alert has the fingerprint {fingerprint!r}", fix)
+    fired = [change.at for change in changes if change.state == "firing"]
+    return AlertView(
+        fingerprint=fingerprint,
+        name=changes[-1].alert or fingerprint,
+        state="resolved",
+        labels=changes[-1].labels,
+        firing_since=fired[-1] if fired else None,
+        resolved_at=changes[-1].at,
+        reason=changes[-1].reason,
+    )
 
 
 def history(read: Reader, fingerprint: str) -> list[HistoryLine]:
@@ -169,8 +184,16 @@ def history(read: Reader, fingerprint: str) -> list[HistoryLine]:
     """
     found = [_history_line(entry) for entry in read.alerts.history(fingerprint)]
     if not found:
-        alert(read, fingerprint)
+        alert(read, fingerprint)  # refuses what never was
     return sorted(found, key=lambda line: line.at)
+
+
+def urgency(found: AlertView) -> tuple[int, datetime]:
+    """Sorts what wakes somebody before what can wait, and the longest firing first."""
+    severity = found.labels.get("severity", "")
+    rank = URGENT.index(severity) if severity in URGENT else len(URGENT)
+    since = found.firing_since or found.pending_since or datetime.max.replace(tzinfo=UTC)
+    return rank, since
 
 
 def concerns(found: AlertView, workflow: str) -> bool:

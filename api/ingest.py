@@ -14,6 +14,7 @@ from api.shape import Moment, Shape, Watermarks
 
 router = APIRouter(prefix=API, tags=["ingest"])
 BARS = 60
+_YEAR_1 = -62_135_596_800  # in seconds; before it there are no datetimes
 
 
 class RatePoint(Shape):
@@ -108,6 +109,8 @@ def ingest(request: Request, read: Reader, during: Period) -> IngestFigures:
 def _filled(during: Period, step: int, found: Mapping[datetime, int]) -> list[RatePoint]:
     """Every step of the period, also those in which nothing came; aligned as the store does."""
     first = int(during.from_.timestamp() // step) * step
+    if first < _YEAR_1:
+        first += step
     last = during.to.timestamp()
     moments = (datetime.fromtimestamp(at, UTC) for at in range(first, math.ceil(last), step))
     return [RatePoint(at=at, events=found.get(at, 0)) for at in moments]

@@ -11,7 +11,7 @@ from api.paths import API, safe_link
 from api.reader import Environments, Read, Reader
 from api.shape import Moment, Shape, Watermarks
 from api.status import Instance, StatusAnswer, Type, present_status, status, unknown_instance
-from api.timeline import Entry, fold_jobs, fold_outbox, timeline
+from api.timeline import Entry, fold_jobs, fold_outbox, in_order, timeline
 from lifecycle.definitions import Definition, Status
 from lifecycle.legs import Holding, Position, legs
 
@@ -172,14 +172,16 @@ def instance(
         raise unknown_instance(workflow, instance_id)
     # The same id in two environments is two instances: show the one that moved last.
     environment = max(everywhere, key=lambda row: row["effective_at"])["environment"]
-    events = [row for row in everywhere if row["environment"] == environment]
+    rows = [row for row in everywhere if row["environment"] == environment]
     asked["environments"] = [environment]
     runs = read.query("instance_runs", **asked, flushed=read.flushed)
     visits = sorted(
         read.query("instance_visits", **asked, flushed=read.flushed),
         key=lambda row: row["visit"],
     )
+    events = in_order(rows, visits)
     version = visits[-1]["workflow_version"] if visits else events[-1]["workflow_version"]
+    probe = any(row["actor_type"] == "probe" for row in events)
     definition = read.judging(workflow, version)
     product = (
         present_status(read, workflow, instance_id, runs, visits)
@@ -192,14 +194,14 @@ def instance(
         instance_id=instance_id,
         environment=environment,
         environments=sorted({row["environment"] for row in everywhere}),
-        probe=any(row["actor_type"] == "probe" for row in events),
+        probe=probe,
         open=not product.done,
-        stuck=_stuck(read, definition, runs, visits),
+        stuck=[] if probe else _stuck(read, workflow, runs, visits),
         product=product,
         leg=held[0] if held else None,
         legs=held,
         runs=[RunView.model_validate(_nulls(row)) for row in runs],
-        visits=[VisitView.model_validate(_nulls(row)) for row in visits],
+        visits=[VisitView.model_validate(_visit(row)) for row in visits],
         jobs=[JobLine.model_validate(job, from_attributes=True) for job in fold_jobs(events)],
         outbox=[
             OutboxLine.model_validate(record, from_attributes=True)
@@ -220,6 +222,12 @@ def instance(
 
 def _nulls(row: Mapping[str, Any]) -> dict[str, Any]:
     return {**row, "status": row["status"] or None}
+
+
+def _visit(row: Mapping[str, Any]) -> dict[str, Any]:
+    # A present visit that is newer than the watermark has no age yet; only an end shows skew.
+    newer = row["exited_at"] is None and row["dwell"] < 0
+    return _nulls(row) | ({"dwell": 0.0} if newer else {})
 
 
 def _legs(
@@ -246,7 +254,7 @@ def _leg(found: Holding) -> LegView:
 
 def _stuck(
     read: Reader,
-    definition: Definition | None,
+    workflow: str,
     runs: Sequence[Mapping[str, Any]],
     visits: Sequence[Mapping[str, Any]],
 ) -> list[str]:
@@ -259,10 +267,11 @@ def _stuck(
     found = []
     if visit["limit_seconds"] is not None and visit["dwell"] > visit["limit_seconds"]:
         found.append("state")
-    limit = definition.stuck_after if definition else None
+    judge = read.judge(workflow, visit["workflow_version"])
+    limit = judge.stuck_after if judge else None
     if limit is not None and not run["start_unseen"]:
         started: datetime = run["started_at"]
-        if (read.flushed - started).total_seconds() > limit:
+        if read.age(started) > limit:
             found.append("run")
     return found
 

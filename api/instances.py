@@ -133,6 +133,8 @@ def _row(row: dict[str, Any]) -> InstanceRow:
         **row,
         "workflow": row["workflow_type"],
         "status": row["status"] or None,
+        # entered later than the watermark: its age is not known to be anything yet
+        "age": None if row["age"] is None else max(0.0, row["age"]),
         "page": instance_path(row["workflow_type"], row["instance_id"], row["environment"]),
     }
     return InstanceRow.model_validate(given)

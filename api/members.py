@@ -21,7 +21,10 @@ Row = Mapping[str, Any]
 
 
 class Member(Shape):
-    """One instance and why it is counted; ``since`` is the moment that counts, ``age`` seconds."""
+    """One instance and why it is counted; ``since`` is the moment that counts, ``age`` seconds.
+
+    ``state`` and ``limit_seconds``, what it stayed longer than, where the figure has them.
+    """
 
     workflow: str
     environment: str
@@ -29,6 +32,8 @@ class Member(Shape):
     since: Moment | None
     age: float | None
     detail: str
+    state: str = ""
+    limit_seconds: float | None = None
     trace_id: str = ""
     page: str
 
@@ -158,10 +163,13 @@ def members(
 
 
 def _member(now: datetime, workflow: str, behind: Behind, row: Row) -> Member:
-    since: datetime | None = row[behind.since]
+    # what is stuck in its run is so since the run began, not since it entered its state
+    whole_run = row.get("cause") == "run"
+    since: datetime | None = row["run_started_at"] if whole_run else row[behind.since]
     age = row.get("age")
     if age is None and since is not None:
         age = (now - since).total_seconds()
+    age = None if age is None else max(0.0, age)
     return Member(
         workflow=workflow,
         environment=row["environment"],
@@ -169,6 +177,8 @@ def _member(now: datetime, workflow: str, behind: Behind, row: Row) -> Member:
         since=since,
         age=age,
         detail=behind.detail(row),
+        state=row.get("state", ""),
+        limit_seconds=row.get("limit_seconds"),
         trace_id=row.get("trace_id", ""),
         page=instance_path(workflow, row["instance_id"], row["environment"]),
     )

@@ -16,12 +16,11 @@ from prometheus_client import (
     generate_latest,
 )
 from prometheus_client import Counter as CounterMetric
-from prometheus_client.core import CounterMetricFamily, GaugeMetricFamily, Metric
+from prometheus_client.core import GaugeMetricFamily, Metric
 from prometheus_client.registry import Collector
 
 from api.period import Period
-from api.ports import Ports
-from api.reader import Read, Reader, ports_of, settings_of
+from api.reader import Read, Reader, settings_of
 from api.settings import ApiSettings
 from api.workflow import (
     completion,
@@ -77,8 +76,9 @@ class OwnMetrics:
             if kept and 0 <= at - kept[0] < settings.metrics_max_age:
                 return kept[1]
             found = Families(settings.metrics_series)
+            places = _places(read)
             for each in _FIGURES:
-                each(found, read, settings)
+                each(found, read, settings, places)
             metrics = found.metrics()
             self._figures[read.tenant] = (at, metrics)
             return metrics
@@ -128,34 +128,14 @@ def read_metrics(request: Request, read: Read) -> Response:
     own: OwnMetrics = request.app.state.metrics
     registry = CollectorRegistry()
     registry.register(_Fixed(own.figures(read, settings_of(request))))
-    registry.register(_Fixed(service_metrics(ports_of(request), read)))
+    registry.register(_Fixed(service_metrics(read)))
     text = generate_latest(own.registry)
     text += generate_latest(registry)
     return Response(text, headers={"Content-Type": CONTENT_TYPE})
 
 
-def service_metrics(ports: Ports, read: Reader) -> Sequence[Metric]:
-    """Ingest, watermark, rules and alerts: cheap, so always fresh."""
-    accepted = CounterMetricFamily(
-        "donewatch_ingest_accepted_events", "Events accepted.", labels=["collector"]
-    )
-    rejected = CounterMetricFamily(
-        "donewatch_ingest_rejected_events", "Events refused.", labels=["collector", "reason"]
-    )
-    stored = CounterMetricFamily(
-        "donewatch_ingest_segments", "Batches stored.", labels=["collector"]
-    )
-    pending = GaugeMetricFamily(
-        "donewatch_ingest_pending_events",
-        "Events accepted and not yet stored.",
-        labels=["collector"],
-    )
-    for each in ports.ingest.collectors():
-        accepted.add_metric([each.collector], each.accepted)
-        stored.add_metric([each.collector], each.segments)
-        pending.add_metric([each.collector], each.pending)
-        for reason, count in sorted(each.rejected.items()):
-            rejected.add_metric([each.collector, reason], count)
+def service_metrics(read: Reader) -> Sequence[Metric]:
+    """Watermark, rules and alerts: cheap, so always fresh. Collectors show their own."""
     found = Families(10_000)
     if read.watermark.flushed is not None:
         lag = (read.now - read.watermark.flushed).total_seconds()
@@ -170,7 +150,8 @@ def service_metrics(ports: Ports, read: Reader) -> Sequence[Metric]:
         }
         text = "1 for the verdict that a rule has now."
         found.put("donewatch_rule_verdict", text, 1, **names, verdict=rule.verdict)
-        found.put("donewatch_rule_value", "The value last evaluated.", rule.value, **names)
+        text = "The value last evaluated: seconds, a share from 0 to 1, or a number, by unit."
+        found.put("donewatch_rule_value", text, rule.value, **names, unit=rule.unit)
         found.put(
             "donewatch_rule_evaluation_duration_seconds",
             "How long the last evaluation took.",
@@ -187,11 +168,13 @@ def service_metrics(ports: Ports, read: Reader) -> Sequence[Metric]:
     states = Counter(alert.state for alert in read.alerts.alerts())
     for state in ("pending", "firing", "recovering"):
         found.put("donewatch_alerts", "Alerts by state.", states[state], state=state)
-    metrics = found.metrics()[:-1]  # nothing is cut here
-    return [accepted, rejected, stored, pending, *metrics]
+    return found.metrics()[:-1]  # nothing is cut here
 
 
-def _places(read: Reader) -> list[tuple[str, str]]:
+Places = Sequence[tuple[str, str]]
+
+
+def _places(read: Reader) -> Places:
     """Every workflow type in every environment it runs in."""
     return [
         (row["workflow_type"], environment)
@@ -200,17 +183,20 @@ def _places(read: Reader) -> list[tuple[str, str]]:
     ]
 
 
-def _present(found: Families, read: Reader, settings: ApiSettings) -> None:
-    for workflow, environment in _places(read):
+def _present(found: Families, read: Reader, settings: ApiSettings, places: Places) -> None:
+    for workflow, environment in places:
         where = {"workflow": workflow, "environment": environment}
+        newest = read.definitions.newest(workflow)
+        # A declared state that is empty is 0, not absent: else the last value would linger.
+        empty = {state.name: state.status.value for state in newest.states} if newest else {}
         for row in open_by_state(read, workflow, [environment]):
+            empty.pop(row["state"], None)
             state = {**where, "state": row["state"], "status": row["status"]}
-            found.put("donewatch_open_instances", "Open instances.", row["open"], **state)
-            found.put("donewatch_stuck_instances", "Stuck instances.", row["stuck"], **state)
             oldest = row["oldest_entered_at"]
-            age = (read.flushed - oldest).total_seconds() if oldest else None
-            text = "How long the oldest open instance has been in its state."
-            found.put("donewatch_oldest_open_age_seconds", text, age, **state)
+            age = read.age(oldest) if oldest else None
+            _standing(found, row["open"], row["stuck"], age, state)
+        for name, status in empty.items():
+            _standing(found, 0, 0, 0.0, {**where, "state": name, "status": status})
         waiting = outbox(read, workflow, [environment])
         text = "Age of the oldest outbox record not yet dispatched."
         found.put("donewatch_outbox_lag_seconds", text, waiting.lag, **where)
@@ -218,9 +204,18 @@ def _present(found: Families, read: Reader, settings: ApiSettings) -> None:
         found.put("donewatch_outbox_depth", text, waiting.depth, **where)
 
 
-def _past(found: Families, read: Reader, settings: ApiSettings) -> None:
+def _standing(
+    found: Families, open_: int, stuck: int, age: float | None, state: dict[str, str]
+) -> None:
+    found.put("donewatch_open_instances", "Open instances.", open_, **state)
+    found.put("donewatch_stuck_instances", "Stuck instances.", stuck, **state)
+    text = "How long the oldest open instance has been in its state; 0 without any."
+    found.put("donewatch_oldest_open_age_seconds", text, age, **state)
+
+
+def _past(found: Families, read: Reader, settings: ApiSettings, places: Places) -> None:
     span = Period(read.now - timedelta(seconds=settings.metrics_window), read.now)
-    for workflow, environment in _places(read):
+    for workflow, environment in places:
         where = {"workflow": workflow, "environment": environment}
         rows = read.query(
             "dwell",

@@ -25,7 +25,7 @@ router = APIRouter(prefix=API, tags=["workflows"])
 
 
 class WorkflowRow(Shape):
-    """The health of one workflow type. ``concerns`` says in words what is not well."""
+    """The health of one workflow type, in words: ``concerns`` now, ``lately`` in the period."""
 
     workflow: str
     environments: list[str]
@@ -41,16 +41,17 @@ class WorkflowRow(Shape):
     completion_lag: CompletionFigures
     alerts_firing: int
     concerns: list[str]
+    lately: list[str]
 
     @property
     def well(self) -> bool:
-        """Nothing is wrong."""
+        """Nothing is wrong now."""
         return not self.concerns and not self.alerts_firing
 
     @property
-    def badness(self) -> tuple[int, int, int]:
+    def badness(self) -> tuple[int, int, int, int]:
         """Sorts the worst first when reversed."""
-        return (self.alerts_firing, len(self.concerns), self.stuck)
+        return (self.alerts_firing, len(self.concerns), self.stuck, len(self.lately))
 
 
 Seen = Mapping[str, Mapping[str, object]]
@@ -121,21 +122,26 @@ def row(
                 alert.state == "firing" and concerns(alert, workflow)
                 for alert in read.alerts.alerts()
             ),
-            "concerns": _concerns(stuck, wrong, waiting, lag),
+            "concerns": _concerns(stuck, waiting),
+            "lately": _lately(wrong, lag),
         }
     )
 
 
-def _concerns(
-    stuck: int, wrong: IllegalFigures, waiting: OutboxFigures, lag: CompletionFigures
-) -> list[str]:
+def _concerns(stuck: int, waiting: OutboxFigures) -> list[str]:
     found = []
     if stuck:
         found.append(f"{stuck} stuck")
-    if wrong.illegal:
-        found.append(f"{wrong.illegal} illegal transition{'s' if wrong.illegal > 1 else ''}")
     if waiting.max_lag is not None and waiting.lag > waiting.max_lag:
         found.append(f"outbox {format_duration(waiting.lag)} behind")
+    return found
+
+
+def _lately(wrong: IllegalFigures, lag: CompletionFigures) -> list[str]:
+    """What a period holds against it: it may well be over, alerts tell whether it is."""
+    found = []
+    if wrong.illegal:
+        found.append(f"{wrong.illegal} illegal transition{'s' if wrong.illegal > 1 else ''}")
     if lag.objective and lag.objective.met is False:
         found.append("completion misses its objective")
     return found

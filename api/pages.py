@@ -3,9 +3,20 @@
 from typing import Annotated, Any
 
 from fastapi import APIRouter, Path, Query, Request
-from fastapi.responses import HTMLResponse
+from fastapi.responses import HTMLResponse, RedirectResponse
+from starlette.responses import Response
 
-from api.alerts import STATES, VERDICTS, alert, alert_line, concerns, history, rule_line
+from api.alerts import (
+    STATES,
+    VERDICTS,
+    RuleLine,
+    alert,
+    alert_line,
+    concerns,
+    history,
+    rule_line,
+    urgency,
+)
 from api.drawing import visit_axis, visit_bars
 from api.ingest import ingest
 from api.instance import instance
@@ -34,6 +45,7 @@ def overview_page(
     rows = overview(read, [environment] if environment else [], during)
     everywhere = sorted({name for row in rows for name in row.environments} | {environment} - {""})
     firing = [found for found in read.alerts.alerts() if found.state == "firing"]
+    firing.sort(key=urgency)
     return page(
         request,
         read,
@@ -43,6 +55,7 @@ def overview_page(
         environment=environment,
         environments=everywhere,
         alerts=[alert_line(found) for found in firing],
+        unjudged=len(_unjudged([rule_line(rule) for rule in read.alerts.rules()])),
     )
 
 
@@ -66,7 +79,7 @@ def workflow_page(
         busiest=max((edge.count for edge in found.edges), default=0),
         alerts=[
             alert_line(each)
-            for each in read.alerts.alerts()
+            for each in sorted(read.alerts.alerts(), key=urgency)
             if each.state != "resolved" and concerns(each, workflow)
         ],
     )
@@ -125,8 +138,8 @@ def instances_page(
     older_than: str = "",
     search: str = "",
     cursor: Annotated[str, Query(max_length=4000)] = "",
-) -> HTMLResponse:
-    """Find instances; open ones unless told."""
+) -> Response:
+    """Find instances; open ones unless told. Who gives one whole id alone is led to it."""
     which = which if which in ("open", "ended", "all") else ("all" if search else "open")
     wanted = Filter(
         workflow=workflow,
@@ -139,6 +152,10 @@ def instances_page(
         search=search.strip(),
     )
     found = instances(read, wanted, SHOWN, cursor)
+    if wanted == Filter(search=wanted.search) and len(found.items) == 1 and not cursor:
+        (one,) = found.items
+        if one.instance_id == wanted.search:
+            return RedirectResponse(one.page, 303, headers={"Cache-Control": "no-store"})
     seen = read.query("workflows")
     definition = read.definitions.newest(workflow)
     return page(
@@ -190,14 +207,25 @@ def _instance_page(
     request: Request, read: Reader, workflow: str, instance_id: str, environment: str
 ) -> HTMLResponse:
     found = instance(read, workflow, instance_id, [environment] if environment else [])
-    axis = visit_axis(found.visits, read.flushed if found.open else None)
+    # What is finished stays in its last state for ever; what is of interest ends with the run.
+    ended = {run.run: run.ended_at for run in found.runs}
+    drawn = [
+        visit
+        if visit.exited_at or not (end := ended.get(visit.run)) or end < visit.entered_at
+        else visit.model_copy(update={"exited_at": end})
+        for visit in found.visits
+    ]
+    axis = visit_axis(drawn, read.flushed if found.open else None)
+    entering = found.visits[-1].event_id if found.visits else ""
     return page(
         request,
         read,
         "instance.html",
         one=found,
-        bars=visit_bars(found.visits, axis) if axis else [],
+        drawn=drawn,
+        bars=visit_bars(drawn, axis) if axis else [],
         axis=axis,
+        last=next((each for each in found.events if each.fields.get("event_id") == entering), None),
         self_path=instance_path(workflow, instance_id, found.environment),
     )
 
@@ -205,27 +233,35 @@ def _instance_page(
 @router.get("/alerts")
 def alerts_page(request: Request, read: Read) -> HTMLResponse:
     """What fires, what may, what is unknown, what was resolved a short while ago."""
-    lines = [alert_line(found) for found in read.alerts.alerts()]
+    lines = [alert_line(found) for found in sorted(read.alerts.alerts(), key=urgency)]
     rules = [rule_line(rule) for rule in read.alerts.rules()]
     by_state: dict[str, list[Any]] = {state: [] for state in STATES}
     for line in lines:
         by_state[line.state].append(line)
-    for state, found in by_state.items():
-        newest = state == "resolved"
-        found.sort(
-            key=lambda line: (
-                line.resolved_at or line.firing_since or line.pending_since or read.now
-            ),
-            reverse=newest,
-        )
+    by_state["resolved"].sort(key=lambda line: line.resolved_at or read.now, reverse=True)
     return page(
         request,
         read,
         "alerts.html",
         alerts=by_state,
-        troubled=[rule for rule in rules if rule.verdict in ("unknown", "error")],
+        troubled=_unjudged(rules),
         rules=len(rules),
+        own=len(_own(rules)),
     )
+
+
+def _unjudged(rules: list[RuleLine]) -> list[RuleLine]:
+    """Those that can tell nothing now; a rule that has just come waits for its first look."""
+    return [
+        rule
+        for rule in rules
+        if rule.verdict == "error" or (rule.verdict == "unknown" and rule.last_evaluation)
+    ]
+
+
+def _own(rules: list[RuleLine]) -> list[RuleLine]:
+    """Those about workflows; the built-in one is about donewatch itself."""
+    return [rule for rule in rules if rule.workflow or rule.kind == "file"]
 
 
 @router.get("/alerts/{fingerprint}")
@@ -243,7 +279,7 @@ def rules_page(request: Request, read: Read) -> HTMLResponse:
         (rule_line(rule) for rule in read.alerts.rules()),
         key=lambda rule: (rank.index(rule.verdict), rule.group, rule.name),
     )
-    return page(request, read, "rules.html", rules=rules, verdicts=VERDICTS)
+    return page(request, read, "rules.html", rules=rules, own=len(_own(rules)), verdicts=VERDICTS)
 
 
 @router.get("/ingest")

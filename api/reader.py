@@ -1,5 +1,6 @@
 """What one request may see: its tenant's data, at one moment, under one watermark."""
 
+from collections.abc import Sequence
 from dataclasses import dataclass
 from datetime import datetime, timedelta
 from typing import Annotated
@@ -7,7 +8,7 @@ from typing import Annotated
 from fastapi import Depends, Query, Request
 
 from api.credentials import tenant_of
-from api.ports import Alerts, Ports, Watermark
+from api.ports import Alerts, AlertView, HistoryEntry, Ports, RuleView, Watermark
 from api.ports import Query as Ask
 from api.settings import ApiSettings
 from api.shape import Watermarks
@@ -30,6 +31,10 @@ class Reader:
         """Up to when what is stored is complete; the present while nobody knows yet."""
         return self.watermark.flushed or self.now
 
+    def age(self, since: datetime) -> float:
+        """Seconds from then to the watermark; 0 for what is newer than it."""
+        return max(0.0, (self.flushed - since).total_seconds())
+
     def settled(self, workflow: str = "") -> datetime:
         """Up to when order and rates of a workflow type hold."""
         newest = self.definitions.newest(workflow)
@@ -42,6 +47,11 @@ class Reader:
         named = [each for each in known if each.version == version]
         return named[0] if named else (known[0] if known else None)
 
+    def judge(self, workflow: str, version: str) -> Definition | None:
+        """The definition whose limits hold for an event: none if nobody defined its version."""
+        speaks = self.judging(workflow, version)
+        return speaks if speaks is None or version in ("", speaks.version) else None
+
     def watermarks(self, workflow: str = "") -> Watermarks:
         """As every answer shows them."""
         known = self.watermark.flushed is not None
@@ -51,6 +61,28 @@ class Reader:
             collector=self.watermark.collector,
             reason=self.watermark.reason,
         )
+
+
+class _AskedOnce:
+    """Alerts and rules as they stood when first asked for: a page must not contradict itself."""
+
+    def __init__(self, alerts: Alerts) -> None:
+        self._source = alerts
+        self._alerts: Sequence[AlertView] | None = None
+        self._rules: Sequence[RuleView] | None = None
+
+    def alerts(self) -> Sequence[AlertView]:
+        if self._alerts is None:
+            self._alerts = self._source.alerts()
+        return self._alerts
+
+    def rules(self) -> Sequence[RuleView]:
+        if self._rules is None:
+            self._rules = self._source.rules()
+        return self._rules
+
+    def history(self, fingerprint: str) -> Sequence[HistoryEntry]:
+        return self._source.history(fingerprint)
 
 
 def ports_of(request: Request) -> Ports:
@@ -75,7 +107,7 @@ def reader(request: Request) -> Reader:
     return Reader(
         tenant=tenant,
         query=ports.query_for(tenant),
-        alerts=ports.alerts_for(tenant),
+        alerts=_AskedOnce(ports.alerts_for(tenant)),
         definitions=ports.definitions(),
         watermark=ports.watermark(),
         now=ports.clock(),

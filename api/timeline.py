@@ -36,6 +36,29 @@ class Entry(Shape):
     fields: dict[str, Any] = Field(description="The event as sent, native field names")
 
 
+def in_order(events: Sequence[Row], visits: Sequence[Row]) -> list[Row]:
+    """Events by time; those of one instant in the order in which they follow from each other.
+
+    A transition comes before the message and the job that it caused, transitions among themselves
+    as the visits that they began (docs/figures.md, section 2).
+    """
+    place = {row["event_id"]: row["visit"] for row in visits}
+
+    def key(row: Row) -> tuple[Any, ...]:
+        step = {
+            "transition": place.get(row["event_id"], len(visits) + 1),
+            "outbox": _rank(_OUTBOX_RANK, row["outbox_state"]),
+            "job": _rank(_JOB_RANK, row["job_state"]),
+        }.get(row["event"], 0)
+        return row["effective_at"], _rank(_KIND_RANK, row["event"]), step, row["event_id"]
+
+    return sorted(events, key=key)
+
+
+def _rank(order: Sequence[str], name: str) -> int:
+    return order.index(name) if name in order else len(order)
+
+
 def timeline(
     events: Sequence[Row],
     visits: Sequence[Row],
@@ -44,9 +67,13 @@ def timeline(
 ) -> list[Entry]:
     """Tell the events in order; ``before`` is the moment of the one before the first, if any."""
     undeclared = {row["event_id"] for row in visits if row["declared"] is False}
+    several = len({row["outbox_id"] for row in events if row["event"] == "outbox"}) > 1
     found = []
     for row in events:
-        found.append(entry(row, definition, before, undeclared=row["event_id"] in undeclared))
+        told = entry(row, definition, before, undeclared=row["event_id"] in undeclared)
+        if row["event"] == "outbox" and not several:
+            told = told.model_copy(update={"detail": row["error_type"]})
+        found.append(told)
         before = row["effective_at"]
     return found
 
@@ -91,6 +118,7 @@ def fold_outbox(events: Sequence[Row]) -> list[OutboxRecord]:
 
 
 _JOB_RANK: Final = ("enqueued", "started", "failed", "succeeded", "cancelled", "exhausted")
+_KIND_RANK: Final = ("transition", "outbox", "job", "visible")
 _OUTBOX_RANK: Final = ("recorded", "failed", "dispatched", "acknowledged", "discarded")
 
 

@@ -217,7 +217,7 @@ def states(
                 stuck_after=state.stuck_after if state else None,
                 open=here.get("open", 0),
                 stuck=here.get("stuck", 0),
-                oldest_age=(read.flushed - oldest).total_seconds() if oldest else None,
+                oldest_age=read.age(oldest) if oldest else None,
                 visits=stay.get("visits", 0),
                 dwell=percentiles(stay),
             )
@@ -312,7 +312,7 @@ def outbox(read: Reader, workflow: str, environments: Sequence[str]) -> OutboxFi
     )
     return OutboxFigures(
         depth=row["depth"],
-        lag=row["lag"],
+        lag=max(0.0, row["lag"]),  # newer than the watermark: it has not waited yet
         oldest_recorded_at=row["oldest_recorded_at"],
         max_lag=newest.outbox_max_lag if newest else None,
     )

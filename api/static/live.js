@@ -4,6 +4,7 @@
 
 const pause = 1000 * Number(document.body.dataset.refresh || 5);
 let timer = 0;
+let took = 0; // milliseconds of the last answer: a page that is dear to make is asked for less often
 
 // Times are written in UTC by the server; show them in the reader's zone, UTC stays in the title.
 function localise(root) {
@@ -11,7 +12,9 @@ function localise(root) {
   for (const time of root.querySelectorAll("time[data-local]")) {
     const at = new Date(time.dateTime);
     if (Number.isNaN(at.getTime())) continue;
-    const clock = at.toLocaleTimeString([], { hour: "2-digit", minute: "2-digit", second: "2-digit", hour12: false });
+    const form = { hour: "2-digit", minute: "2-digit", second: "2-digit", hourCycle: "h23" };
+    if (time.dataset.local === "ms") form.fractionalSecondDigits = 3;
+    const clock = at.toLocaleTimeString("en-GB", form);
     const day = at.toLocaleDateString([], { day: "numeric", month: "short" });
     time.textContent = at.toDateString() === today ? clock : `${day} ${clock}`;
   }
@@ -58,6 +61,7 @@ function prepare() {
 async function refresh() {
   timer = 0;
   if (document.hidden) return;
+  const asked = performance.now();
   try {
     const answer = await fetch(location.href, { credentials: "same-origin", headers: { Accept: "text/html" } });
     if (answer.status === 401) return location.reload();
@@ -70,11 +74,12 @@ async function refresh() {
   } catch {
     document.body.classList.add("stale"); // the service is away; what is shown stays, marked
   }
+  took = performance.now() - asked;
   plan();
 }
 
 function plan() {
-  if (!timer && !document.hidden) timer = setTimeout(refresh, pause);
+  if (!timer && !document.hidden) timer = setTimeout(refresh, Math.max(pause, 4 * took));
 }
 
 document.addEventListener("visibilitychange", () => {

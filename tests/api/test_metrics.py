@@ -87,15 +87,12 @@ VALUES = [
         id="an edge",
     ),
     pytest.param(
-        "donewatch_ingest_accepted_events_total", {"collector": "c1"}, 48_210, id="accepted"
+        "donewatch_open_instances",
+        {**PLACE, "state": "cancelled", "status": "cancelled"},
+        0,
+        id="a declared state that is empty",
     ),
-    pytest.param(
-        "donewatch_ingest_rejected_events_total",
-        {"collector": "c1", "reason": "missing"},
-        12,
-        id="rejected",
-    ),
-    pytest.param("donewatch_ingest_pending_events", {"collector": "c1"}, 20, id="backlog"),
+    pytest.param("donewatch_rule_value", {**RULE, "unit": "seconds"}, 12, id="a value"),
     pytest.param("donewatch_rule_verdict", {**RULE, "verdict": "unknown"}, 1, id="a verdict"),
     pytest.param("donewatch_alerts", {"state": "firing"}, 2, id="alerts"),
     pytest.param("donewatch_watermark_lag_seconds", {}, 3, id="watermark"),
@@ -148,8 +145,8 @@ async def test_series_beyond_the_cap_are_counted_not_exposed(
     dropped = found[
         "donewatch_metrics_series_dropped", frozenset({("metric", "donewatch_open_instances")})
     ]
-    # five states of order in two environments, and one of payout
-    assert (len(shown), dropped) == (3, 8)
+    # seven states of order in two environments, and one of payout
+    assert (len(shown), dropped) == (3, 12)
 
 
 async def test_scrapes_in_quick_succession_compute_once(

@@ -164,7 +164,9 @@ async def test_an_annotation_is_a_link_only_if_it_leads_to_the_web(
 
 SAID = [
     pytest.param("/", "1 of 2 workflow types needs attention.", id="overview"),
-    pytest.param("/", "17 stuck, 9 illegal transitions", id="what is wrong with the worst"),
+    pytest.param("/", "17 stuck of 324 open, 2 alerts firing.", id="how bad it is"),
+    pytest.param("/", "in the last 1 h: 9 illegal transitions", id="what may be over"),
+    pytest.param("/", "order-1042 and 16 more", id="who is behind an alert"),
     pytest.param("/workflows/order", "> 41 min", id="a percentile not reached"),
     pytest.param("/workflows/order", "not declared", id="an undeclared edge in words"),
     pytest.param(
