@@ -9,13 +9,18 @@ from demo.faults import Fault
 
 @dataclass(frozen=True, slots=True, kw_only=True)
 class Sighting:
-    """One alert from the moment its receiver heard of it until it heard of its end."""
+    """One alert from the moment its receiver heard of it until it heard of its end.
+
+    ``page`` and ``example`` are where to look: the alert, and one operation that it is about.
+    """
 
     fingerprint: str
     alert: str
     labels: Mapping[str, str]
     fired_at: datetime
     resolved_at: datetime | None = None
+    page: str = ""
+    example: str = ""
 
 
 @dataclass(frozen=True, slots=True, kw_only=True)

@@ -22,6 +22,7 @@ class Narrator:
         self._clock = clock
         self._start = clock()
         self._status = console.status("")
+        self._told: set[tuple[str, datetime]] = set()
 
     def say(self, text: str, style: str = "") -> None:
         """One line of the story."""
@@ -57,13 +58,27 @@ class Narrator:
         self.say(f"fault {number}/{of} {fault.name}: {fault.what}", "bold red")
         self.waiting(f"waiting for {' and '.join(fault.must)}")
 
+    def caught(self, seen: Sequence[Sighting], injected_at: datetime, look: float) -> None:
+        """Every alert that must fire has; the fault stays for ``look`` seconds."""
+        self._fired(seen, injected_at)
+        self.waiting(f"it stays broken for {look:g} s: look at the pages")
+
     def healed(self, fault: Fault, seen: Sequence[Sighting], injected_at: datetime) -> None:
         """The fault has been switched off."""
-        for each in sorted(seen, key=lambda sighting: sighting.fired_at):
-            after = (each.fired_at - injected_at).total_seconds()
-            self.say(f"    {each.alert} fired after {after:.1f} s", "yellow")
+        self._fired(seen, injected_at)
         self.say("    healed")
         self.waiting("waiting until every alert is resolved")
+
+    def _fired(self, seen: Sequence[Sighting], injected_at: datetime) -> None:
+        """Tell of each alert once, and where to look."""
+        for each in sorted(seen, key=lambda sighting: sighting.fired_at):
+            if (each.fingerprint, each.fired_at) in self._told:
+                continue
+            self._told.add((each.fingerprint, each.fired_at))
+            after = (each.fired_at - injected_at).total_seconds()
+            self.say(f"    {each.alert} fired after {after:.1f} s  {each.page}".rstrip(), "yellow")
+            if each.example:
+                self.say(f"        for example {each.example}", "dim")
 
     def over(self, outcome: Outcome) -> None:
         """What came of the fault."""
@@ -96,12 +111,14 @@ class Narrator:
         """The end of the story."""
         events, operations = report.events, report.operations
         self.say(
-            f"events  {events.emitted} emitted, {events.accepted} accepted, {events.stored} stored,"
+            f"events  {events.emitted} emitted, {events.stored} stored,"
             f" {events.lost} lost, {events.doubled} doubled"
+            f" ({events.accepted} accepted: heartbeats and repeats count there)"
         )
+        declined = operations.started - operations.completed - operations.stuck
         self.say(
             f"orders  {operations.started} started, {operations.completed} completed,"
-            f" {operations.stuck} stuck"
+            f" {declined} declined, {operations.stuck} stuck"
         )
         complaints = report.complaints()
         for complaint in complaints:

@@ -33,6 +33,7 @@ START_TIMEOUT = 60.0  # seconds
 DRAIN_TIMEOUT = 30.0
 TALLY_TIMEOUT = 120.0
 POLL = 0.25
+LOOK = 6.0  # a fault stays so long for somebody who watches: the pages look again every 5 seconds
 
 FAILURES = (ChildEnded, OSError, ValueError, httpx.HTTPError, subprocess.SubprocessError)
 FINE, FOUND, COULD_NOT_RUN, INTERRUPTED = 0, 1, 2, 130
@@ -148,7 +149,12 @@ def _run(
             raise TimeoutError(f"no {FIRST_ORDERS} orders were complete after {START_TIMEOUT:g} s")
         narrator.say(f"the shop is open: {RATE:g} orders a second")
         scenario = Scenario(
-            shop, clock, narrator, sightings=sightings.all, active=server.active_alerts
+            shop,
+            clock,
+            narrator,
+            sightings=sightings.all,
+            active=server.active_alerts,
+            look=LOOK if keep else 0.0,
         )
         clock.until(lambda: False, WARM_UP)
         scenario.play(faults)

@@ -17,6 +17,7 @@ class Story(Protocol):
     """Who is told what happens."""
 
     def broke(self, fault: Fault, number: int, of: int) -> None: ...
+    def caught(self, seen: Sequence[Sighting], injected_at: datetime, look: float) -> None: ...
     def healed(self, fault: Fault, seen: Sequence[Sighting], injected_at: datetime) -> None: ...
     def over(self, outcome: Outcome) -> None: ...
 
@@ -37,7 +38,8 @@ class Scenario:
     """Breaks what ``faults`` say in turn, and keeps the record that is judged.
 
     ``sightings`` tells what the receiver has heard so far; ``active`` the alerts that are not over
-    according to the service, None while it does not answer.
+    according to the service, None while it does not answer. ``look``: seconds that a fault stays
+    after it was caught, for somebody who wants to see it on the pages.
     """
 
     def __init__(
@@ -48,12 +50,14 @@ class Scenario:
         *,
         sightings: Callable[[], Sequence[Sighting]],
         active: Callable[[], Sequence[str] | None],
+        look: float = 0.0,
     ) -> None:
         self._shop = shop
         self._pace = pace
         self._story = story
         self._sightings = sightings
         self._active = active
+        self._look = look
         self.injections: list[Injection] = []
 
     def play(self, faults: Sequence[Fault]) -> None:
@@ -66,15 +70,20 @@ class Scenario:
         self.injections.append(started)
         fault.inject(self._shop)
         self._story.broke(fault, number, of)
-        self._pace.until(lambda: not missing(started, self._sightings()), fault.within)
+        caught = self._pace.until(lambda: not missing(started, self._sightings()), fault.within)
+        if caught and self._look:
+            self._story.caught(self._seen(started), started.injected_at, self._look)
+            self._pace.until(lambda: False, self._look)
         healed = Injection(fault=fault, injected_at=started.injected_at, healed_at=self._pace.now())
         self.injections[-1] = healed
         fault.heal(self._shop)
-        seen = [each for each in self._sightings() if started.allows(each)]
-        self._story.healed(fault, seen, started.injected_at)
+        self._story.healed(fault, self._seen(started), started.injected_at)
         self._pace.until(self._calm(), fault.recovery)
         outcomes = judge(self.injections, self._sightings()).outcomes
         self._story.over(outcomes[-1])
+
+    def _seen(self, injection: Injection) -> list[Sighting]:
+        return [each for each in self._sightings() if injection.allows(each)]
 
     def _calm(self) -> Callable[[], bool]:
         """A condition: no alert has been pending or firing for :data:`QUIET` seconds."""

@@ -3,6 +3,7 @@
 import json
 import threading
 from collections.abc import Callable
+from dataclasses import replace
 from datetime import UTC, datetime
 from http.server import BaseHTTPRequestHandler, ThreadingHTTPServer
 from types import TracebackType
@@ -38,18 +39,12 @@ class Sightings:
                         alert=labels["alertname"],
                         labels=labels,
                         fired_at=now,
+                        page=str(alert.get("generatorURL", "")),
+                        example=next((str(each["url"]) for each in alert.get("members", ())), ""),
                     )
                 elif alert["status"] == "resolved" and known is not None:
                     del self._open[fingerprint]
-                    self._closed.append(
-                        Sighting(
-                            fingerprint=fingerprint,
-                            alert=known.alert,
-                            labels=known.labels,
-                            fired_at=known.fired_at,
-                            resolved_at=now,
-                        )
-                    )
+                    self._closed.append(replace(known, resolved_at=now))
 
     def all(self) -> list[Sighting]:
         """Every sighting so far, the over and the open."""

@@ -2,6 +2,7 @@
 
 import io
 import re
+from dataclasses import replace
 from datetime import datetime
 
 import pytest
@@ -29,7 +30,9 @@ def _tell(narrator: Narrator) -> None:
         narrator.addresses("http://127.0.0.1:1", "http://127.0.0.1:2")
         for number, outcome in enumerate(judgement.outcomes, 1):
             narrator.broke(outcome.injection.fault, number, 2)
-            narrator.healed(outcome.injection.fault, [sighting("A", 5, 9)], _start())
+            seen = replace(sighting("A", 5, 9), page="http://p/alerts/a", example="http://p/i/1")
+            narrator.caught([seen], _start(), 6.0)
+            narrator.healed(outcome.injection.fault, [seen], _start())
             narrator.over(outcome)
     narrator.outcomes(judgement.outcomes)
     narrator.verdict(Report(judgement, Events(10, 12, 10, 0, 0), Operations(3, 3, 0)))
@@ -46,14 +49,17 @@ def test_the_story_tells_addresses_faults_alerts_and_what_was_wrong() -> None:
     for expected in (
         "pages   http://127.0.0.1:1",
         "fault 1/2 fault at 0",
-        "A fired after 5.0 s",
+        "A fired after 5.0 s  http://p/alerts/a",
+        "for example http://p/i/1",
         "resolved 3.0 s after healing",
         "NOT caught by A within 10 s",
-        "10 emitted, 12 accepted, 10 stored, 0 lost, 0 doubled",
+        "10 emitted, 10 stored, 0 lost, 0 doubled (12 accepted",
+        "3 started, 3 completed, 0 declined, 0 stuck",
         "X fired at 2026-01-01T00:01:10.000Z without a reason",
     ):
         assert expected in text
     assert "all as it must be" not in text
+    assert text.count("A fired after") == 1  # told once, when it was caught
 
 
 @pytest.mark.parametrize(

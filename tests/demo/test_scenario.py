@@ -76,6 +76,9 @@ class World:
     def broke(self, fault: Fault, number: int, of: int) -> None:
         pass
 
+    def caught(self, seen: Sequence[Sighting], injected_at: datetime, look: float) -> None:
+        self.switches.append(f"look {look:g} s at {', '.join(each.alert for each in seen)}")
+
     def healed(self, fault: Fault, seen: Sequence[Sighting], injected_at: datetime) -> None:
         pass
 
@@ -83,7 +86,7 @@ class World:
         self.outcomes.append(outcome)
 
 
-def play(world: World, must: tuple[str, ...] = ("A",)) -> Scenario:
+def play(world: World, must: tuple[str, ...] = ("A",), look: float = 0.0) -> Scenario:
     fault = Fault(
         name="f",
         what="",
@@ -100,6 +103,7 @@ def play(world: World, must: tuple[str, ...] = ("A",)) -> Scenario:
         world,
         sightings=world.sightings,
         active=world.active,
+        look=look,
     )
     scenario.play([fault])
     return scenario
@@ -133,6 +137,25 @@ def test_a_fault_lasts_until_it_is_seen_and_is_over_when_all_is_calm(
     assert (world.at - world.healed_at).total_seconds() == over_after
     assert [each.good for each in world.outcomes] == [good]
     assert judge(scenario.injections, world.sightings()).false_alerts == []
+
+
+@pytest.mark.parametrize(
+    ("reactions", "switches", "healed_after"),
+    [
+        pytest.param(
+            {"A": (4.0, 3.0)}, ["break f", "look 6 s at A", "heal f"], 10.0, id="it was caught"
+        ),
+        pytest.param({}, ["break f", "heal f"], 10.0, id="there is nothing to see"),
+    ],
+)
+def test_a_fault_that_was_caught_stays_to_be_looked_at(
+    reactions: dict[str, tuple[float, float | None]], switches: list[str], healed_after: float
+) -> None:
+    world = World(reactions)
+    play(world, look=6.0)
+    assert world.switches == switches
+    assert world.healed_at is not None
+    assert (world.healed_at - START).total_seconds() == healed_after
 
 
 def test_an_answer_that_does_not_come_is_no_calm() -> None:
