@@ -11,6 +11,7 @@ import typer
 
 from lifecycle.errors import DonewatchError
 from service.settings import load_settings
+from service.terminal.commands import emit, show, stuck, tail
 
 FOUND: Final = 1
 COULD_NOT_RUN: Final = 2
@@ -111,6 +112,10 @@ def retire(
 
     settings = _settings()
     _run(lambda: _say(retire_collector(settings.dsn, collector)))
+
+
+for command in (stuck, show, tail, emit):
+    app.command()(command)
 
 
 def _settings(**given: Any) -> Any:

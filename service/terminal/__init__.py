@@ -1,0 +1,1 @@
+"""Commands for a terminal: clients of a running donewatch, over HTTP."""
