@@ -1,7 +1,7 @@
 """All alerts of a tenant as they stand, kept in a store over a restart."""
 
 import threading
-from collections.abc import Iterable, Sequence
+from collections.abc import Iterable, Mapping, Sequence
 from dataclasses import dataclass, replace
 from datetime import datetime, timedelta
 from typing import Final, Protocol
@@ -58,7 +58,9 @@ class AlertRegister:
         self._saved: dict[str, AlertState] = {}
         self._unsaved: dict[str, AlertState] = {}
         self._history: list[Change] = []
+        self._in_force: dict[str, Rule] | None = None  # by id; None: not told yet
         self._lock = threading.RLock()
+        self._saving = threading.Lock()  # taken before the other, which is never held while saving
         self.last_error = ""  # why the last save failed, empty when it did not
 
     def load(self) -> None:
@@ -94,9 +96,14 @@ class AlertRegister:
             return [state for state in self._alerts.values() if state.rule_id == rule_id]
 
     def apply(self, evaluations: Iterable[Evaluation], now: datetime) -> None:
-        """Take over what a group's evaluation found, and save it."""
+        """Take over what a group's evaluation found, and save it. Blocks while the store is slow.
+
+        What was found of a rule that is not in force any more, as it was evaluated, is left out.
+        """
         with self._lock:
             for evaluation in evaluations:
+                if self._outdated(evaluation.rule):
+                    continue
                 self._history.extend(evaluation.changes)
                 for state in evaluation.alerts:
                     # A receiver may have been told while the rule was being evaluated.
@@ -105,12 +112,15 @@ class AlertRegister:
                     self._put(replace(state, notified=told))
                 self._note_verdict(evaluation)
             self._forget(now)
-            self._save()
+        self.save()
 
     def keep_rules(self, rules: Iterable[Rule], now: datetime) -> None:
         """End the alerts of every rule that is not among these. Saved with the next look."""
         with self._lock:
-            ids = {rule.id for rule in rules}
+            ids: dict[str, Rule] = {}
+            for rule in rules:
+                ids.setdefault(rule.id, rule)  # of two that are the same alert, the first
+            self._in_force = ids
             self._verdicts = {key: each for key, each in self._verdicts.items() if key in ids}
             for state in list(self._alerts.values()):
                 if state.rule_id in ids or state.phase is Phase.RESOLVED:
@@ -145,9 +155,35 @@ class AlertRegister:
             self._put(replace(state, notified={**state.notified, receiver: episode}))
 
     def save(self) -> None:
-        """Save what has changed since the last time; for a shutdown. Blocks."""
-        with self._lock:
-            self._save()
+        """Save what has changed since the last time. Blocks, but nobody who asks or tells."""
+        with self._saving:
+            with self._lock:
+                states, history = dict(self._unsaved), list(self._history)
+            if not states and not history:
+                return
+            try:
+                self._store.save(list(states.values()), history)
+            except StoreError as error:
+                with self._lock:
+                    self.last_error = str(error)
+                    del self._history[:-MAX_UNSAVED]
+                return
+            with self._lock:
+                self.last_error = ""
+                del self._history[: len(history)]
+                self._note_saved(states)
+
+    def _note_saved(self, states: Mapping[str, AlertState]) -> None:
+        for key, state in states.items():
+            if state.phase is Phase.INACTIVE:
+                self._saved.pop(key, None)
+            else:
+                self._saved[key] = state
+            if self._unsaved[key] is state:  # else it has changed meanwhile
+                del self._unsaved[key]
+
+    def _outdated(self, rule: Rule) -> bool:
+        return self._in_force is not None and self._in_force.get(rule.id) != rule
 
     def _note_verdict(self, evaluation: Evaluation) -> None:
         rule = evaluation.rule
@@ -187,7 +223,8 @@ class AlertRegister:
                 self._unsaved[key] = state
             return
         self._alerts[key] = state
-        if _worth_saving(self._saved.get(key), state):
+        # what waits to be saved, or is being saved, must not outlive what came after it
+        if key in self._unsaved or _worth_saving(self._saved.get(key), state):
             self._unsaved[key] = state
 
     def _forget(self, now: datetime) -> None:
@@ -199,24 +236,6 @@ class AlertRegister:
             told = all(state.notified.get(name) == state.episode for name in self._receivers)
             if age > timedelta(seconds=KEEP_RESOLVED if told else KEEP_UNTOLD):
                 self._put(replace(state, phase=Phase.INACTIVE))
-
-    def _save(self) -> None:
-        if not self._unsaved and not self._history:
-            return
-        try:
-            self._store.save(list(self._unsaved.values()), list(self._history))
-        except StoreError as error:
-            self.last_error = str(error)
-            del self._history[:-MAX_UNSAVED]
-            return
-        self.last_error = ""
-        for key, state in self._unsaved.items():
-            if state.phase is Phase.INACTIVE:
-                self._saved.pop(key, None)
-            else:
-                self._saved[key] = state
-        self._unsaved.clear()
-        self._history.clear()
 
 
 def _worth_saving(saved: AlertState | None, state: AlertState) -> bool:

@@ -121,6 +121,8 @@ class Scheduler:
             # A sleep may end early: evaluating before the tick would do it twice.
             while (wait := (due - self._clock()).total_seconds()) > 0:
                 await self._sleep(wait)
+                # a clock that was set back must not put the tick off
+                due = min(due, next_tick(self._clock(), group.interval))
             try:
                 evaluations = await asyncio.to_thread(self.evaluate_group, group)
                 if self._evaluated is not None:
@@ -145,12 +147,11 @@ class Scheduler:
             # a clock that is set back meanwhile must not make it negative
             seconds = max(0.0, (self._clock() - started).total_seconds())
             evaluations.extend(replace(each, seconds=seconds) for each in found)
-        in_force = {rule.id for rule in self._rules()}
-        # A reload meanwhile may have taken the rule away, and ended its alerts.
-        kept = [each for each in evaluations if each.rule.id in in_force]
-        self._register.apply(kept, moment.now)
+        if group not in self.groups:
+            return []  # a reload meanwhile has put another in its place, or ended its alerts
+        self._register.apply(evaluations, moment.now)
         self.last_evaluation = moment.now
-        return kept
+        return evaluations
 
     def _in_error(self) -> str:
         """A rule that cannot be evaluated sees as little as one without a watermark."""

@@ -1,6 +1,7 @@
 """The register: what survives a restart, a store that is away, a rule that is gone."""
 
 import json
+import threading
 from collections.abc import Sequence
 from dataclasses import replace
 
@@ -263,3 +264,74 @@ def test_an_inactive_row_that_the_store_still_has_is_not_taken_over() -> None:
     state = replace(only(register), phase=Phase.INACTIVE)
     store.rows[state.fingerprint] = to_json(state)
     assert restarted(store).alerts() == []
+
+
+class HangingStore(MemoryStore):
+    """Takes as long to save as the test wants."""
+
+    def __init__(self) -> None:
+        super().__init__()
+        self.entered = threading.Event()
+        self.released = threading.Event()
+
+    def save(self, states: Sequence[AlertState], history: Sequence[Change]) -> None:
+        self.entered.set()
+        assert self.released.wait(10)
+        super().save(states, history)
+
+
+def test_a_store_that_hangs_holds_up_nobody_who_asks_or_tells() -> None:
+    store = HangingStore()
+    register = restarted(store, "hook")
+    saving = threading.Thread(target=evaluate_into, args=(register, rule(), 0, 40.0))
+    saving.start()
+    assert store.entered.wait(10)
+    asking = threading.Thread(
+        target=lambda: [
+            register.notified("hook", each.fingerprint, each.episode)
+            for each in register.due("hook")
+        ],
+        daemon=True,
+    )
+    asking.start()
+    asking.join(5)
+    answered = not asking.is_alive()
+    store.released.set()
+    saving.join()
+    assert answered
+    # what came while it hung is saved with the next look
+    register.save()
+    assert restarted(store, "hook").due("hook") == []
+
+
+def test_an_evaluation_of_a_rule_that_is_gone_meanwhile_revives_nothing() -> None:
+    register = restarted(MemoryStore())
+    gone = rule("Gone")
+    register.keep_rules([gone], at(0))
+    register.keep_rules([], at(5))
+    evaluate_into(register, gone, 10, 40.0)
+    assert register.alerts() == []
+    assert register.verdicts() == []
+
+
+def test_of_two_rules_with_the_same_alert_the_first_is_in_force() -> None:
+    register = restarted(MemoryStore())
+    first, second = rule(), replace(rule(), annotations={"summary": "another file's"})
+    register.keep_rules([first, second], at(0))
+    evaluate_into(register, first, 10, 40.0)
+    evaluate_into(register, second, 10, 0.0)
+    assert only(register).phase is Phase.FIRING
+
+
+def test_an_alert_that_is_again_what_was_saved_is_not_saved_as_what_it_was_meanwhile() -> None:
+    store = MemoryStore()
+    register = restarted(store)
+    evaluate_into(register, rule(), 0, 40.0)
+    store.away = True
+    evaluate_into(register, rule(), 10, 0.0, blind="stopped")
+    store.away = False
+    evaluate_into(register, rule(), 20, 40.0)
+    assert (only(restarted(store)).verdict, only(restarted(store)).sighted) == (
+        Verdict.FIRING,
+        True,
+    )

@@ -265,3 +265,56 @@ def test_a_group_can_be_evaluated_at_once() -> None:
     scene.scheduler.replace([group("a")], DEFINITIONS)
     (evaluation,) = scene.scheduler.evaluate_group(group("a"))
     assert (evaluation.at, evaluation.verdict) == (scene.clock.now, Verdict.FIRING)
+
+
+@pytest.mark.parametrize("back", [5.0, 3600.0])
+async def test_a_clock_set_back_delays_no_evaluation(back: float) -> None:
+    scene = Scene(built_in_interval=10.0)
+    slept: list[float] = []
+
+    async def sleep(seconds: float) -> None:
+        slept.append(seconds)
+        scene.clock.now += timedelta(seconds=seconds - (back if len(slept) == 3 else 0.0))
+        await asyncio.sleep(0)
+
+    scheduler = Scheduler(
+        query=scene.query,
+        watermark=lambda: Mark(scene.clock.now),
+        register=scene.register,
+        clock=scene.clock,
+        sleep=sleep,
+        interval=10.0,
+    )
+    task = asyncio.create_task(scheduler.run())
+    while len(slept) < 6:
+        await asyncio.sleep(0.001)
+    task.cancel()
+    await asyncio.gather(task, return_exceptions=True)
+    assert max(slept) <= 10.0
+
+
+async def test_a_rule_that_was_taken_away_during_its_evaluation_leaves_no_alert() -> None:
+    scene = Scene()
+    scene.scheduler.replace([group("a")], DEFINITIONS)
+
+    def lag(**parameters: object) -> Rows:
+        scene.scheduler.replace([], DEFINITIONS)
+        return [{"depth": 1, "oldest_recorded_at": at(0), "lag": 40.0}]
+
+    scene.query.answers["outbox_lag"] = lag
+    assert await asyncio.to_thread(scene.scheduler.evaluate_group, group("a")) == []
+    assert scene.register.alerts() == []
+
+
+async def test_what_an_old_version_of_a_rule_found_is_not_taken_for_the_new_ones() -> None:
+    scene = Scene()
+    scene.scheduler.replace([group("a", longer_than=30.0)], DEFINITIONS)
+
+    def lag(**parameters: object) -> Rows:
+        scene.scheduler.replace([group("a", longer_than=60.0)], DEFINITIONS)
+        return [{"depth": 1, "oldest_recorded_at": at(0), "lag": 40.0}]
+
+    scene.query.answers["outbox_lag"] = lag
+    old = group("a", longer_than=30.0)
+    assert await asyncio.to_thread(scene.scheduler.evaluate_group, old) == []
+    assert scene.register.alerts() == []
