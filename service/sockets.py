@@ -8,6 +8,7 @@ from typing import Any, Final
 import uvicorn
 
 from lifecycle.errors import SettingsError
+from service.protocol import BoundedProtocol
 
 GRACE: Final = 5  # seconds for requests under way when the service stops
 
@@ -47,6 +48,8 @@ class Server(uvicorn.Server):
         super().__init__(
             uvicorn.Config(
                 app,
+                http=BoundedProtocol,
+                ws="none",
                 log_config=None,
                 access_log=False,
                 lifespan="on",
