@@ -31,6 +31,8 @@ def decode_protobuf(body: bytes, limits: Limits) -> list[Record]:
             f"the body is not an ExportLogsServiceRequest in protobuf: {error};"
             " was it cut short, or is its Content-Type wrong?"
         ) from error
+    check_groups(len(request.resource_logs), limits)
+    check_groups(sum(len(resource.scope_logs) for resource in request.resource_logs), limits)
     scopes = [
         (resource, scope.log_records)
         for resource in request.resource_logs
@@ -162,6 +164,18 @@ def repeated(keys: Iterator[str]) -> Flaw:
     return Flaw(
         Reason.REPEATED, key, "is given more than once, so it is unclear which holds; send it once"
     )
+
+
+def check_groups(count: int, limits: Limits) -> None:
+    """Refuse a body with more resources, or scopes, than the limit of records.
+
+    Empty ones have two bytes each, and cost a thousand times that to look at.
+    """
+    if count > limits.records:
+        raise BodyTooLarge(
+            f"the body groups its records {count} times; at most {limits.records} resources and"
+            " scopes are taken in one request: send it in smaller parts"
+        )
 
 
 def check_count(count: int, limits: Limits) -> None:

@@ -14,7 +14,14 @@ from typing import Any, Final
 import msgspec
 
 from collector.limits import Limits
-from collector.otlp import check_count, check_depth, double, repeated, take_event_name
+from collector.otlp import (
+    check_count,
+    check_depth,
+    check_groups,
+    double,
+    repeated,
+    take_event_name,
+)
 from collector.records import BodyError, Door, Flaw, Reason, Record
 
 
@@ -90,10 +97,11 @@ def decode_json(body: bytes, limits: Limits) -> list[Record]:
         raise BodyError("the body is nested too deep to be read; send flatter values") from None
     except (msgspec.MsgspecError, UnicodeDecodeError) as error:
         raise BodyError(f"the body is not an ExportLogsServiceRequest in JSON: {error}") from error
+    resources = request.resource_logs or ()
+    check_groups(len(resources), limits)
+    check_groups(sum(len(logs.scope_logs or ()) for logs in resources), limits)
     scopes = [
-        (logs, scope.log_records or ())
-        for logs in request.resource_logs or ()
-        for scope in logs.scope_logs or ()
+        (logs, scope.log_records or ()) for logs in resources for scope in logs.scope_logs or ()
     ]
     check_count(sum(len(records) for _, records in scopes), limits)
     found: list[Record] = []
