@@ -42,7 +42,10 @@ class RunView(Shape):
 
 
 class VisitView(Shape):
-    """One stay in a state; ``dwell`` in seconds, ``exited_at`` null while there."""
+    """One stay in a state; ``dwell`` in seconds, ``exited_at`` null while (or for ever) there.
+
+    What is finished stays in its last state: its dwell ends with the run.
+    """
 
     run: int
     visit: int
@@ -201,7 +204,7 @@ def instance(
         leg=held[0] if held else None,
         legs=held,
         runs=[RunView.model_validate(_nulls(row)) for row in runs],
-        visits=[VisitView.model_validate(_visit(row)) for row in visits],
+        visits=[VisitView.model_validate(_visit(row, runs)) for row in visits],
         jobs=[JobLine.model_validate(job, from_attributes=True) for job in fold_jobs(events)],
         outbox=[
             OutboxLine.model_validate(record, from_attributes=True)
@@ -224,10 +227,15 @@ def _nulls(row: Mapping[str, Any]) -> dict[str, Any]:
     return {**row, "status": row["status"] or None}
 
 
-def _visit(row: Mapping[str, Any]) -> dict[str, Any]:
-    # A present visit that is newer than the watermark has no age yet; only an end shows skew.
-    newer = row["exited_at"] is None and row["dwell"] < 0
-    return _nulls(row) | ({"dwell": 0.0} if newer else {})
+def _visit(row: Mapping[str, Any], runs: Sequence[Mapping[str, Any]]) -> dict[str, Any]:
+    """A visit without exit ends with its run; while that is open it lasts to the watermark."""
+    found = _nulls(row)
+    if row["exited_at"] is None:
+        ended = next((run["ended_at"] for run in runs if run["run"] == row["run"]), None)
+        dwell = (ended - row["entered_at"]).total_seconds() if ended else row["dwell"]
+        # What is newer than the watermark has no age yet: only an exit can show skew.
+        found["dwell"] = max(0.0, dwell)
+    return found
 
 
 def _legs(

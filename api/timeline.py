@@ -66,7 +66,8 @@ def timeline(
     before: datetime | None,
 ) -> list[Entry]:
     """Tell the events in order; ``before`` is the moment of the one before the first, if any."""
-    undeclared = {row["event_id"] for row in visits if row["declared"] is False}
+    # the store says 0 where Python says False
+    undeclared = {row["event_id"] for row in visits if row["declared"] in (False, 0)}
     several = len({row["outbox_id"] for row in events if row["event"] == "outbox"}) > 1
     found = []
     for row in events:

@@ -139,8 +139,7 @@ def legs(
         *scene.outside(),
         *scene.unanswered(outbox, own),
         *scene.working(rest),
-        *scene.accepting(),
-    ]
+    ] or scene.accepting()
     first_of_each = {each.leg: each for each in reversed(found)}
     unique = [each for each in found if first_of_each[each.leg] is each]
     return unique or [scene.unknown()]
