@@ -208,6 +208,37 @@ def test_shutdown_counts_what_it_could_not_send(configure, sink, caplog):
     assert "lost 10 events" in caplog.text
 
 
+def test_an_event_caught_in_the_shutdown_costs_no_other_its_account(configure, sink, monkeypatch):
+    from donewatch.runtime import runtime
+
+    configure(schedule_delay=60)
+    emit(10)
+    sink.behave = sink.hang
+    logger = runtime._pipeline._logger
+    queue = logger.emit
+    queued, go_on = threading.Event(), threading.Event()
+
+    def interrupted(**arguments):
+        queue(**arguments)
+        queued.set()
+        assert go_on.wait(10)
+
+    monkeypatch.setattr(logger, "emit", interrupted)
+    late = threading.Thread(target=emit, args=(1,))
+    late.start()
+    assert queued.wait(10)
+    ending = threading.Thread(target=donewatch.shutdown, args=(10,))
+    ending.start()
+    sink.wait(lambda: sink.headers)
+    go_on.set()
+    late.join()
+    sink.released.set()
+    ending.join()
+    stats = donewatch.stats()
+    assert len(sink.events()) == 11
+    assert (stats.emitted, stats.exported, stats.dropped) == (11, 11, 0)
+
+
 def test_configuring_again_goes_on_elsewhere_with_the_same_account(configure, sink):
     emit(5)
     configure(service_name="other")

@@ -50,7 +50,8 @@ class Pipeline:
         self._producer = producer
         self._totals = totals
         self._complaints = complaints
-        self._closed = False
+        self._closed = False  # nothing more is taken
+        self._ended = False  # nothing more is sent either
         self._tokens: deque[None] = deque(repeat(None, settings.queue_size))
         self._heartbeat_tokens: deque[None] = deque(repeat(None, _HEARTBEAT_ROOM))
         self._exporter = CountingExporter(settings, self.ledger, complaints, self._taken)
@@ -114,8 +115,8 @@ class Pipeline:
             self._tokens.append(None)
             ledger.settle(0, {Reason.ERROR: 1})
             self._complaints.say("error", "donewatch lost an event: %r", error, every=_MINUTE)
-        if self._closed:
-            ledger.close()  # closed meanwhile: nobody else will count this one
+        if self._ended:
+            ledger.close()  # ended meanwhile: nobody else will count this one
 
     def flush(self, timeout: float) -> bool:
         """Wait until what was emitted before is settled; False if that took longer than
@@ -131,6 +132,7 @@ class Pipeline:
         done = self._heart.stop(max(0.0, timeout))
         if not done:
             self._exporter.shutdown()
+        self._ended = True
         if unsent := self.ledger.close():
             self._complaints.say(
                 "unsent", "donewatch lost %d events: not sent within %g s", unsent, timeout
