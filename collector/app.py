@@ -171,6 +171,14 @@ class _Receiver:
         return response
 
     def _tenant(self, request: Request) -> str:
+        if self._access.open and "origin" in request.headers:
+            # Browsers alone send it. Where no token is asked for, a page of a site whose name was
+            # made to stand for this machine would need no leave to send here.
+            raise Trouble(
+                403,
+                "a web page may send events only with a token; configure one (DONEWATCH_TOKENS)",
+                {"Connection": "close"},
+            )
         try:
             return self._access.authenticate(request.headers.get("authorization"), Scope.INGEST)
         except AccessDenied as denied:

@@ -283,7 +283,9 @@ class Batcher:
             return
         _LOG.warning("%s refused records were not stored: %s", len(rows), error)
         if isinstance(error, StoreUnavailable) and not self._stopping:
-            self._refused.extendleft(reversed(rows))
+            room = self._limits.pending_refusals - len(self._refused)
+            self._refused.extendleft(reversed(rows[:room]))
+            self._rejected_lost += max(0, len(rows) - room)
             # no event waits for these, so nothing else may come to wake us
             asyncio.get_running_loop().call_later(1.0, self._wake.set)
         else:

@@ -55,6 +55,25 @@ async def test_without_the_right_token_nothing_is_taken(
 
 
 @BUILDERS
+@pytest.mark.parametrize("origin", ["http://rebound.example:4318", "http://127.0.0.1:4318", "null"])
+async def test_without_tokens_no_web_page_may_send(
+    service: Service, build: Any, origin: str
+) -> None:
+    """Its name may have come to stand for this machine, so that it needs not ask first."""
+    answer = await service.send(build([TRANSITION]), Origin=origin)
+    assert answer.status_code == 403
+    assert "a web page" in message(answer)
+    assert service.sink.events == []
+
+
+@BUILDERS
+async def test_with_a_token_the_origin_does_not_matter(build: Any) -> None:
+    async with collecting(access=ACCESS) as service:
+        headers = {"Authorization": "Bearer sender", "Origin": "http://shop.example"}
+        assert (await service.send(build([TRANSITION]), **headers)).status_code == 200
+
+
+@BUILDERS
 async def test_the_tenant_comes_from_the_token(build: Any) -> None:
     async with collecting(access=ACCESS) as service:
         for token in ("sender", "other"):

@@ -311,6 +311,35 @@ async def test_refused_records_beyond_their_room_are_counted() -> None:
         assert sink.rejected == []
 
 
+class _AwayForRefusals(FakeSink):
+    """Holds what was refused until told, then does not take it."""
+
+    def __init__(self) -> None:
+        super().__init__()
+        self.trying = threading.Event()
+        self.go_on = threading.Event()
+
+    def insert_rejected(self, rows: Sequence[RejectedEvent]) -> None:
+        self.trying.set()
+        assert self.go_on.wait(10)
+        raise AWAY
+
+
+async def test_refused_records_that_come_back_take_no_room_that_is_not_there() -> None:
+    sink = _AwayForRefusals()
+    async with batching(sink, pending_refusals=3) as batcher:
+        batcher.keep_rejected(rejected(3), {"type": 3})
+        assert await asyncio.to_thread(sink.trying.wait, 10)
+        batcher.keep_rejected(rejected(3), {"type": 3})
+        sink.trying.clear()
+        sink.go_on.set()
+        assert await asyncio.to_thread(sink.trying.wait, 10)
+        assert batcher.counts().rejected_lost == 3
+        await batcher.stop()
+        assert batcher.counts().rejected_lost == 6
+        assert sink.rejected == []
+
+
 async def test_a_store_that_fails_at_random_loses_and_doubles_nothing() -> None:
     """Producers send again what was not acknowledged; the store remembers tokens."""
     committed: dict[str, list[str]] = {}
