@@ -99,6 +99,8 @@ class Batcher:
         # flushed_at and counts are read from other threads
         self._lock = threading.Lock()
         self._unstored: dict[object, int] = {}
+        # since when producers were told to send again, and when the last of them was
+        self._turned_away: tuple[int, int] | None = None
         self._wake = asyncio.Event()
         self._stopping = False
         self._task: asyncio.Task[None] | None = None
@@ -186,12 +188,22 @@ class Batcher:
         self._wake.set()
 
     def flushed_at(self, now: int) -> int:
-        """Everything received before this moment is stored or was answered as not taken.
+        """Everything received before this moment is stored or was refused for good.
 
-        ``now`` must have been read from the clock before the call. From any thread.
+        While the store was away producers were told to send again: for as long as they may take
+        for it after the last was told so, what they sent first counts as not stored, or all that
+        went on meanwhile would look stuck. ``now`` must have been read from the clock before the
+        call. From any thread.
         """
         with self._lock:
-            return min(self._unstored.values(), default=now)
+            oldest = min(self._unstored.values(), default=now)
+            if self._turned_away is None:
+                return oldest
+            since, last = self._turned_away
+            if abs(now - last) < self._limits.resend_seconds * 1e6:
+                return min(since, oldest)
+            self._turned_away = None  # also when the clock was stepped back
+            return oldest
 
     def counts(self) -> Counts:
         """The counters; from any thread."""
@@ -306,8 +318,12 @@ class Batcher:
 
     def _finish(self, waiting: _Waiting, error: Exception | None) -> None:
         with self._lock:
-            if self._unstored.pop(waiting, None) is None:
+            received_at = self._unstored.pop(waiting, None)
+            if received_at is None:
                 return  # was already finished on its own
+            if isinstance(error, StoreUnavailable):
+                since = self._turned_away[0] if self._turned_away else received_at
+                self._turned_away = min(since, received_at), self._clock()
         self._pending -= len(waiting.events)
         if error is None:
             self._accepted += len(waiting.events)

@@ -28,3 +28,4 @@ class Limits:
     pending_refusals: int = 10_000  # waiting to be stored; above, they are counted only
     retry_delays: tuple[float, ...] = (0.1, 0.4, 1.6)  # between attempts at one insert
     retry_after: int = 2  # what a producer that came too early is told to wait
+    resend_seconds: float = 30.0  # within which producers send again what was not stored

@@ -248,12 +248,44 @@ async def test_the_watermark_waits_for_events_whose_request_went_away() -> None:
         assert len(sink.events) == 2
 
 
-async def test_a_failed_batch_does_not_hold_the_watermark() -> None:
+async def test_a_batch_refused_for_good_does_not_hold_the_watermark() -> None:
     sink = FakeSink(errors=[BAD])
     async with batching(sink) as batcher:
         with pytest.raises(StoreRefused):
             await batcher.submit(events(1))
         assert batcher.flushed_at(1_000) == 1_000
+
+
+async def test_the_watermark_waits_for_what_producers_were_told_to_send_again() -> None:
+    """Else all that moved on while the store was away would look stuck once it is back."""
+    now = itertools.count(1_000)
+    sink = FakeSink(errors=[AWAY, AWAY, AWAY])
+    limits = Limits(retry_delays=(), resend_seconds=30.0)
+    batcher = Batcher(
+        sink, collector="c", first_segment=1, clock=lambda: next(now) * 1_000_000, limits=limits
+    )
+    batcher.start()
+    try:
+        for _ in range(3):  # the clock stands at 1 000 s, then a few more
+            with pytest.raises(StoreUnavailable), batcher.receiving() as received_at:
+                await batcher.submit(events(1, received_at))
+        first, last = 1_000_000_000, next(now) * 1_000_000
+        await batcher.submit(events(1, last))
+        assert batcher.flushed_at(last) == first
+        assert batcher.flushed_at(last + 25_000_000) == first
+        assert batcher.flushed_at(last + 30_000_000) == last + 30_000_000
+        assert batcher.flushed_at(last + 25_000_000) == last + 25_000_000, "it is over for good"
+    finally:
+        await batcher.stop()
+
+
+async def test_a_clock_stepped_back_does_not_prolong_the_wait_for_what_is_sent_again() -> None:
+    sink = FakeSink(errors=[AWAY])
+    async with batching(sink, retry_delays=()) as batcher:
+        with pytest.raises(StoreUnavailable):
+            await batcher.submit(events(1, received_at=90))
+        assert batcher.flushed_at(100) == 90
+        assert batcher.flushed_at(-60_000_000) == -60_000_000
 
 
 async def test_stopping_stores_what_waits() -> None:
