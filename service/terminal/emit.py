@@ -19,6 +19,7 @@ _PATH: Final = f"{API}/events"
 _LINES: Final = "application/x-ndjson"
 _PIECE: Final = 1 << 18  # bytes read at once
 _BATCH: Final = 1000  # events of one request
+_MARK: Final = b"\xef\xbb\xbf"  # some editors begin a file with it
 _ATTEMPTS: Final = 6
 _LONGEST_WAIT: Final = 10.0  # seconds between two attempts
 
@@ -131,9 +132,9 @@ def _bodies(pieces: Iterator[bytes]) -> Iterator[tuple[bytes, list[int]]]:
     rest, number, first = b"", 0, True
     for piece in pieces:
         rest += piece
-        if first and rest.strip():
+        if first and (start := rest.removeprefix(_MARK).strip()):
             first = False
-            if rest.lstrip().startswith(b"["):
+            if start.startswith(b"["):
                 yield rest + b"".join(pieces), []
                 return
         *lines, rest = rest.split(b"\n")
@@ -192,7 +193,7 @@ def _count(
         sent.rejected.append(found)
         if not as_json:
             where = f"line {found['line']}" if lines else f"event {found['index']}"
-            printer.line(Cell("rejected", "bold red"), f"{where}:", each["error"])
+            printer.line(Cell("rejected", "bold red"), f"{where}: {each['error']}")
     sent.accepted += answer["accepted"]
     sent.events += len(lines) or answer["accepted"] + len(answer["rejected"])
 

@@ -29,7 +29,8 @@ def stuck(
     :raises CouldNotRun: the service does not answer, or there is no such workflow.
     """
     found: list[dict[str, Any]] = []
-    for each in [workflow] if workflow else _workflows(client):
+    every = older_than is not None
+    for each in [workflow] if workflow else _workflows(client, environments, every=every):
         found += client.get(
             f"{API}/workflows/{quote(each, safe='')}/members",
             figure="stuck",
@@ -46,13 +47,19 @@ def stuck(
     return 1 if total else 0
 
 
-def _workflows(client: Client) -> list[str]:
-    # the overview counts what it lists: a short window keeps that cheap
+def _workflows(client: Client, environments: list[str], *, every: bool) -> list[str]:
+    """Types that have something stuck, or ``every`` one."""
     names: list[str] = []
     cursor = ""
     while True:
-        page = client.get(f"{API}/workflows", window="1m", limit=MOST, cursor=cursor)
-        names += [item["workflow"] for item in page["items"]]
+        page = client.get(
+            f"{API}/workflows",
+            window="1m",  # the overview counts what it lists: a short window keeps that cheap
+            environment=environments,
+            limit=MOST,
+            cursor=cursor,
+        )
+        names += [item["workflow"] for item in page["items"] if every or item["stuck"]]
         if not (cursor := page["next_cursor"] or ""):
             return names
 
