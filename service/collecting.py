@@ -25,10 +25,15 @@ _LOG: Final = logging.getLogger(__name__)
 def collector_name(data_dir: Path) -> str:
     """The name of the collector of a data directory: made once, the same after a restart."""
     file = data_dir / "collector"
-    if not file.exists():
+    name = file.read_text(encoding="utf-8").strip() if file.exists() else ""
+    if not name:
+        name = f"collector-{uuid.uuid4().hex[:12]}"
+        # whole or not at all: a crash must leave neither half a name nor none
         data_dir.mkdir(parents=True, exist_ok=True)
-        file.write_text(f"collector-{uuid.uuid4().hex[:12]}\n", encoding="utf-8")
-    return file.read_text(encoding="utf-8").strip()
+        draft = data_dir / "collector.draft"
+        draft.write_text(f"{name}\n", encoding="utf-8")
+        draft.replace(file)
+    return name
 
 
 class StoreSink:

@@ -1,23 +1,50 @@
 """Settings: ``donewatch.yaml``, then ``DONEWATCH_*``, secrets also as ``*_FILE``."""
 
 import ipaddress
+import os
+from collections.abc import Mapping, Sequence
 from pathlib import Path
-from typing import Any, Final
+from typing import Annotated, Any, Final, Self, get_args
+from urllib.parse import urlsplit
 
-from pydantic import BaseModel, ConfigDict, Field, ValidationError
+from pydantic import AfterValidator, BaseModel, ConfigDict, Field, ValidationError, model_validator
 from pydantic_settings import (
     BaseSettings,
-    EnvSettingsSource,
+    InitSettingsSource,
     PydanticBaseSettingsSource,
     SettingsConfigDict,
-    YamlConfigSettingsSource,
 )
+from pydantic_settings import SettingsError as NotJson
 
 from lifecycle.access import Access, Token
+from lifecycle.document import did_you_mean
 from lifecycle.errors import SettingsError
+from service.sources import Environment, read_config
 
 CONFIG_FILE: Final = "donewatch.yaml"
 _PREFIX: Final = "donewatch_"
+
+
+def _web_address(url: str) -> str:
+    try:
+        parts = urlsplit(url)
+        fine = parts.scheme in ("http", "https") and bool(parts.hostname) and parts.port != 0
+    except ValueError:
+        fine = False
+    if not fine:
+        raise ValueError(f"{url!r} is not a web address; write for example http://127.0.0.1:9093")
+    return url
+
+
+def _once(urls: list[str]) -> list[str]:
+    for url in urls:
+        if urls.count(url) > 1:
+            raise ValueError(f"{url!r} is given twice; keep one of the two")
+    return urls
+
+
+Urls = Annotated[list[Annotated[str, AfterValidator(_web_address)]], AfterValidator(_once)]
+Url = Annotated[str, AfterValidator(lambda url: url and _web_address(url))]
 
 
 class _Section(BaseModel):
@@ -37,10 +64,10 @@ class StoreSettings(_Section):
 class NotifySettings(_Section):
     """Who is told of alerts."""
 
-    webhooks: list[str] = Field(
+    webhooks: Urls = Field(
         default=[], description="URLs that get Alertmanager's webhook payload, version 4"
     )
-    alertmanagers: list[str] = Field(
+    alertmanagers: Urls = Field(
         default=[], description="base URLs of Alertmanagers, for example http://127.0.0.1:9093"
     )
     resend: float = Field(
@@ -66,6 +93,15 @@ class TokenSettings(_Section):
     tenant: str = Field(default="default", description="the tenant it stands for")
     scopes: list[str] = Field(description="some of ingest, read, act, admin")
 
+    @model_validator(mode="after")
+    def _is_a_token(self) -> Self:
+        self.token()
+        return self
+
+    def token(self) -> Token:
+        """As access needs it."""
+        return Token(self.hash, self.tenant, frozenset(self.scopes))
+
 
 class Settings(BaseSettings):
     """Everything that can be set."""
@@ -84,7 +120,7 @@ class Settings(BaseSettings):
     otlp_port: int = Field(
         default=4318, ge=0, le=65535, description="OTLP/HTTP and the native endpoint; 0 as above"
     )
-    external_url: str = Field(
+    external_url: Url = Field(
         default="", description="how browsers reach the pages; links in alerts begin with it"
     )
     mark_interval: float = Field(
@@ -111,8 +147,8 @@ class Settings(BaseSettings):
         file_secret_settings: PydanticBaseSettingsSource,
     ) -> tuple[PydanticBaseSettingsSource, ...]:
         """What was passed wins over the environment, and that over the file."""
-        file = YamlConfigSettingsSource(settings_cls, yaml_file=CONFIG_FILE)
-        return init_settings, _Environment(settings_cls), file
+        file = InitSettingsSource(settings_cls, read_config(Path(CONFIG_FILE)))
+        return init_settings, Environment(settings_cls), file
 
     @property
     def dsn(self) -> str:
@@ -122,33 +158,12 @@ class Settings(BaseSettings):
     @property
     def access(self) -> Access:
         """Who may do what."""
-        try:
-            return Access(
-                Token(each.hash, each.tenant, frozenset(each.scopes)) for each in self.tokens
-            )
-        except ValueError as error:
-            raise SettingsError(f"tokens: {error}") from error
+        return Access(each.token() for each in self.tokens)
 
     @property
     def tenants(self) -> list[str]:
         """Every tenant that may have events."""
         return sorted({"default", *(token.tenant for token in self.tokens)})
-
-
-class _Environment(EnvSettingsSource):
-    """The environment; ``DONEWATCH_X_FILE`` names a file that has the value of ``DONEWATCH_X``."""
-
-    def __init__(self, settings_cls: type[BaseSettings]) -> None:
-        super().__init__(settings_cls)
-        found = dict(self.env_vars)
-        for name, path in self.env_vars.items():
-            if name.startswith(_PREFIX) and name.endswith("_file") and path:
-                try:
-                    text = Path(path).read_text(encoding="utf-8").strip()
-                except OSError as error:
-                    raise SettingsError(f"{name.upper()}: {error}") from error
-                found[name.removesuffix("_file")] = text
-        self.env_vars = found
 
 
 def load_settings(**given: Any) -> Settings:
@@ -159,19 +174,45 @@ def load_settings(**given: Any) -> Settings:
     try:
         settings = Settings(**{name: value for name, value in given.items() if value is not None})
     except ValidationError as error:
-        lines = [
-            f"{'.'.join(str(part) for part in each['loc'])}: {each['msg']}"
-            for each in error.errors()
-        ]
-        raise SettingsError("settings: " + "; ".join(lines)) from error
-    except ValueError as error:
-        raise SettingsError(f"settings: {error}") from error
+        raise SettingsError(f"settings: {'; '.join(map(_told, error.errors()))}") from error
+    except NotJson as error:
+        raise SettingsError(_not_json(os.environ)) from error
     if not settings.tokens and not _is_loopback(settings.host):
         raise SettingsError(
             f"host {settings.host!r} is open to the network, and no token is configured; "
             "add tokens, or listen on 127.0.0.1"
         )
     return settings
+
+
+def _told(error: Mapping[str, Any]) -> str:
+    """One thing that is wrong, and what would be right."""
+    place = error["loc"]
+    name = ".".join(str(part) for part in place)
+    if error["type"] == "extra_forbidden":
+        fix = did_you_mean(str(place[-1]), _names(place[:-1]))
+        return f"{name}: there is no such setting ({fix})"
+    return f"{name}: {error['msg'].removeprefix('Value error, ')}"
+
+
+def _names(place: Sequence[int | str]) -> list[str]:
+    """The settings that there are at a place."""
+    model: type[BaseModel] = Settings
+    for part in place:
+        if isinstance(part, str):
+            kind = model.model_fields[part].annotation
+            inner = [each for each in (kind, *get_args(kind)) if isinstance(each, type)]
+            model = next(each for each in inner if issubclass(each, BaseModel))
+    return list(model.model_fields)
+
+
+def _not_json(environment: Mapping[str, str]) -> str:
+    lists = ("DONEWATCH_TOKENS", "DONEWATCH_NOTIFY")
+    names = [name for name in environment if name.upper().startswith(lists)]
+    return (
+        f"{' or '.join(sorted(names)) or 'a setting of the environment'}: lists are written as "
+        'JSON, for example ["http://127.0.0.1:9093"]'
+    )
 
 
 def _is_loopback(host: str) -> bool:

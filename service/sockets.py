@@ -1,6 +1,7 @@
 """HTTP servers in our own event loop: listening before they say their port."""
 
 import contextlib
+import errno
 import socket
 from collections.abc import Callable, Iterator
 from typing import Any, Final
@@ -24,9 +25,13 @@ def listen(host: str, port: int) -> socket.socket:
         found.setsockopt(socket.SOL_SOCKET, socket.SO_REUSEADDR, 1)
         found.bind((host, port))
     except OSError as error:
+        fix = {
+            errno.EADDRINUSE: "Is another donewatch running? Choose other ports with --port and "
+            "--otlp-port (0 picks a free one)",
+            errno.EACCES: "Choose ports above 1023 with --port and --otlp-port",
+        }.get(error.errno or 0, "Set DONEWATCH_HOST to an address of this machine")
         raise SettingsError(
-            f"cannot listen on {host}:{port}: {error.strerror or error}. Is another donewatch "
-            "running? Choose other ports with --port and --otlp-port (0 picks a free one)"
+            f"cannot listen on {host}:{port}: {error.strerror or error}. {fix}"
         ) from error
     return found
 

@@ -16,7 +16,7 @@ import httpx
 from api import ApiSettings, Ports, create_app, end_streams
 from api.ports import Check
 from collector.app import create_app as create_collector
-from lifecycle.errors import DonewatchError, StoreError, StoreUnavailable
+from lifecycle.errors import DonewatchError, SettingsError, StoreError, StoreUnavailable
 from service.clock import now, now_us
 from service.collecting import Collecting, collector_name
 from service.documents import DocumentFolder
@@ -28,6 +28,7 @@ from store import Database, TenantStore
 from store.alerts import AlertTable
 from store.connection import Bounds
 from store.definitions import save_definitions
+from store.lock import DirectoryLock
 
 _LOG: Final = logging.getLogger(__name__)
 _PAGES: Final = Bounds(seconds=15, memory=4 * 2**30)  # of one question
@@ -193,6 +194,10 @@ async def serve(
     loop = asyncio.get_running_loop()
     for each in (signal.SIGINT, signal.SIGTERM):
         loop.add_signal_handler(each, stop.set)
+    _has_directory(ready_file)
+    # also with a server: two collectors of one name would hide each other's marks
+    directory = DirectoryLock(settings.data_dir.absolute())
+    directory.acquire()
     pages, otlp = (
         listen(settings.host, settings.port),
         listen(settings.host, settings.otlp_port),
@@ -225,8 +230,14 @@ async def serve(
             await asyncio.gather(*tasks)
     finally:
         await asyncio.to_thread(database.close)
+        directory.release()
         for listening in (pages, otlp):
             listening.close()
+
+
+def _has_directory(ready_file: Path | None) -> None:
+    if ready_file is not None and not ready_file.absolute().parent.is_dir():
+        raise SettingsError(f"ready file {ready_file}: there is no such directory; create it")
 
 
 async def _prepare(database: Database, stop: asyncio.Event, say: Callable[[str], object]) -> bool:

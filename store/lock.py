@@ -6,7 +6,7 @@ import socket
 from pathlib import Path
 from typing import IO
 
-from lifecycle.errors import StoreLocked
+from lifecycle.errors import SettingsError, StoreLocked
 
 
 class DirectoryLock:
@@ -23,9 +23,16 @@ class DirectoryLock:
         """Take the lock.
 
         :raises StoreLocked: another process holds it; the message names that process.
+        :raises SettingsError: the directory cannot be made or written.
         """
-        self._file_path.parent.mkdir(parents=True, exist_ok=True)
-        file = self._file_path.open("a+", encoding="utf-8")
+        try:
+            self._file_path.parent.mkdir(parents=True, exist_ok=True)
+            file = self._file_path.open("a+", encoding="utf-8")
+        except OSError as error:
+            raise SettingsError(
+                f"the directory {self._file_path.parent} cannot be written: {error.strerror}. "
+                "Give donewatch one that can (DONEWATCH_DATA_DIR)"
+            ) from error
         try:
             fcntl.flock(file, fcntl.LOCK_EX | fcntl.LOCK_NB)
         except OSError as error:
