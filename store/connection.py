@@ -87,6 +87,7 @@ class Connection:
         }
         self._lock = threading.RLock()
         self._client: Client | None = None
+        self._closed = False
 
     def query(self, sql: str, parameters: Mapping[str, Any]) -> list[dict[str, Any]]:
         """Run a SELECT with bound parameters; datetimes go in and come out aware, in UTC.
@@ -129,13 +130,16 @@ class Connection:
                 raise self._translate(error) from error
 
     def close(self) -> None:
-        """Close the client; a later call opens a new one."""
+        """Close the client, for good: the data may be another process's from now on."""
         with self._lock:
+            self._closed = True
             if self._client is not None:
                 self._client.close()
                 self._client = None
 
     def _open(self) -> Client:
+        if self._closed:
+            raise StoreUnavailable("it was closed, donewatch is stopping")
         if self._client is None:
             arguments: dict[str, Any] = {"dsn": self._location.dsn, "settings": self._settings}
             if not self._location.embedded:
@@ -153,6 +157,8 @@ class Connection:
 
     def _translate(self, error: Exception) -> StoreError:
         """Temporary or permanent, by ClickHouse's code: HTTP statuses say little."""
+        if isinstance(error, StoreError):
+            return type(error)(f"{self._location.shown}: {error}")
         code = error.code if isinstance(error, DriverError) else None
         if code is None and (found := re.search(r"Code: (\d+)", str(error))):
             code = int(found.group(1))

@@ -16,6 +16,7 @@ class Database:
         self.location = location
         self._lock = lock
         self._connections: list[Connection] = []
+        self._closed = False
 
     @classmethod
     def open(cls, dsn: str) -> "Database":
@@ -58,10 +59,13 @@ class Database:
         """
         connection = Connection(self.location, database=self.location.database, bounds=bounds)
         self._connections.append(connection)
+        if self._closed:
+            connection.close()
         return connection
 
     def close(self) -> None:
-        """Close every connection and release the data directory."""
+        """Close every connection, for good, and release the data directory."""
+        self._closed = True
         for connection in reversed(self._connections):
             connection.close()
         self._connections.clear()

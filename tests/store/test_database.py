@@ -290,3 +290,19 @@ def test_a_question_asked_wrongly_is_refused_and_harms_nothing(
 def test_a_question_nobody_knows_names_those_there_are(database: Database, tenant: str) -> None:
     with pytest.raises(KeyError, match="open_by_state"):
         TenantStore(database.connect(), tenant).query("no_such_question")
+
+
+def test_who_still_asks_when_the_store_is_closed_opens_nothing(
+    server_database: Database, tenant: str
+) -> None:
+    """An evaluation outlives the service's end; the data may be another process's by then."""
+    database = Database(server_database.location, None)
+    connection = database.connect()
+    assert TenantStore(connection, tenant).query("workflows") == []
+    database.close()
+    with pytest.raises(StoreUnavailable, match="closed"):
+        TenantStore(connection, tenant).query("workflows")
+    with pytest.raises(StoreUnavailable, match="closed"):
+        insert_events(connection, [event(tenant)], "late")
+    with pytest.raises(StoreUnavailable, match="closed"):
+        database.connect().command("SELECT 1")
