@@ -46,16 +46,20 @@ class DocumentFolder:
         seen = {**_stamps(self._workflows), **_stamps(self._rules)}
         if seen == self._seen:
             return False
-        self._seen = seen
+        before = self.current
         problems: list[Problem] = []
+        definition_texts, rule_texts = _texts(self._workflows), _texts(self._rules)
+        # what could not be read may become readable with neither its time nor its size changed
+        whole = None not in (*definition_texts.values(), *rule_texts.values())
+        self._seen = seen if whole else None
         self._definitions = _read_each(
-            _texts(self._workflows), self._definitions, read_definition, problems
+            definition_texts, self._definitions, read_definition, problems
         )
         self._drop_repeated_versions(problems)
         definitions = Definitions(tuple(self._definitions.values()))
         known = Known(definitions)
         self._groups = _read_each(
-            _texts(self._rules),
+            rule_texts,
             self._groups,
             lambda text, name: read_rules(text, name, known),
             problems,
@@ -64,6 +68,8 @@ class DocumentFolder:
         problems += repeated_alerts(groups)
         defaults = default_groups(definitions, groups, interval=self._default_interval)
         self.current = Documents(definitions, (*groups, *defaults), tuple(sorted(problems)))
+        if self.current == before and not whole:
+            return False
         for problem in self.current.problems:
             _LOG.error("not in force: %s", problem)
         return True
@@ -95,18 +101,21 @@ def _files(folder: Path) -> Sequence[Path]:
     return sorted(path for path in folder.iterdir() if path.suffix in (".yaml", ".yml"))
 
 
-def _texts(folder: Path) -> Mapping[str, str]:
-    found = {}
+def _texts(folder: Path) -> Mapping[str, str | None]:
+    """The text of each file; ``None`` of one that cannot be read now."""
+    found: dict[str, str | None] = {}
     for path in _files(folder):
         try:
             found[str(path)] = path.read_text(encoding="utf-8", errors="replace")
-        except OSError as error:
-            _LOG.warning("%s cannot be read: %s", path, error)
+        except FileNotFoundError:
+            continue  # gone meanwhile
+        except OSError:
+            found[str(path)] = None
     return found
 
 
 def _read_each(
-    texts: Mapping[str, str],
+    texts: Mapping[str, str | None],
     before: Mapping[str, _Read],
     read: Callable[[str, str], _Read],
     problems: list[Problem],
@@ -114,6 +123,9 @@ def _read_each(
     found = {}
     for name, text in texts.items():
         try:
+            if text is None:
+                fix = "give donewatch leave to read it, or remove it"
+                raise DocumentError([Problem(name, 1, 1, "the file cannot be read", fix)])
             found[name] = read(text, name)
         except DocumentError as error:
             problems.extend(error.problems)
