@@ -75,7 +75,11 @@ def workflow_page(
         runbook=definition.runbook_url if definition else "",
         window=window,
         environment=environment,
-        slowest=max((state.dwell.p95 or 0 for state in found.states), default=0),
+        slowest=max(
+            # one that is not reached is drawn as long as what is known of it
+            (state.dwell.p95 or state.dwell.oldest or 0 for state in found.states),
+            default=0,
+        ),
         busiest=max((edge.count for edge in found.edges), default=0),
         alerts=[
             alert_line(each)
