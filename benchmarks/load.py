@@ -74,6 +74,11 @@ class _Sender:
             cpu_seconds=time.process_time() - cpu,
         )
 
+    def hang_up(self) -> None:
+        """Close every connection; the next request of each opens it again."""
+        for connection in self._connections:
+            connection.close()
+
     def _work(self, connection: http.client.HTTPConnection, waiting: Iterator[bytes]) -> None:
         try:
             while (body := self._next(waiting)) is not None:
@@ -113,6 +118,7 @@ def main() -> None:
     bodies = list(read(Path(file)))
     sender = _Sender(address, int(connections))
     sender.send(list(read(Path(warm))))
+    sender.hang_up()  # the service would, while it is waited for
     print("ready", flush=True)
     sys.stdin.readline()
     print(json.dumps(asdict(sender.send(bodies))), flush=True)
