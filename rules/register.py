@@ -114,8 +114,12 @@ class AlertRegister:
             self._forget(now)
         self.save()
 
-    def keep_rules(self, rules: Iterable[Rule], now: datetime) -> None:
-        """End the alerts of every rule that is not among these. Saved with the next look."""
+    def keep_rules(self, rules: Iterable[Rule], now: datetime, *, complete: bool = True) -> None:
+        """End the alerts of every rule that is not among these. Saved with the next look.
+
+        Not ``complete``: files are broken, so a rule that is missing may stand in one of them, and
+        its alerts stay as they are.
+        """
         with self._lock:
             ids: dict[str, Rule] = {}
             for rule in rules:
@@ -125,7 +129,11 @@ class AlertRegister:
             for state in list(self._alerts.values()):
                 if state.rule_id in ids or state.phase is Phase.RESOLVED:
                     continue
-                new = resolved(state, now, "its rule was removed or renamed")
+                if complete:
+                    new = resolved(state, now, "its rule was removed or renamed")
+                else:
+                    why = "its rule is not in force: a file has problems"
+                    new = replace(state, verdict=Verdict.ERROR, reason=why, sighted=False)
                 change = changed(state, new, now)
                 if change is not None:
                     self._history.append(change)

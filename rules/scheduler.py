@@ -77,15 +77,17 @@ class Scheduler:
         """The groups in force, the built-in one included."""
         return (self._built_in, *self._groups.values())
 
-    def replace(self, groups: Iterable[RuleGroup], definitions: Definitions) -> None:
+    def replace(
+        self, groups: Iterable[RuleGroup], definitions: Definitions, *, complete: bool = True
+    ) -> None:
         """Put these groups and definitions in force; alerts of rules that are gone resolve.
 
-        Call it on the event loop, after the register has been loaded. An unchanged group keeps its
-        rhythm.
+        Not while files are broken (``complete`` is false): those rules may stand there. Call it on
+        the event loop, after the register has been loaded. An unchanged group keeps its rhythm.
         """
         self._groups = {group.key: group for group in groups}
         self._definitions = definitions
-        self._register.keep_rules(self._rules(), self._clock())
+        self._register.keep_rules(self._rules(), self._clock(), complete=complete)
         self._changed.set()
 
     def _rules(self) -> list[Rule]:

@@ -335,3 +335,27 @@ def test_an_alert_that_is_again_what_was_saved_is_not_saved_as_what_it_was_meanw
         Verdict.FIRING,
         True,
     )
+
+
+def test_an_alert_whose_rule_may_stand_in_a_broken_file_does_not_resolve() -> None:
+    store = MemoryStore()
+    evaluate_into(restarted(store, "hook"), rule("Old"), 0, 40.0)
+    register = restarted(store, "hook")
+    register.keep_rules([rule("Kept")], at(10), complete=False)
+    state = only(register)
+    assert (state.phase, state.verdict) == (Phase.FIRING, Verdict.ERROR)
+    assert state.reason == "its rule is not in force: a file has problems"
+    assert [each.status for each in register.due("hook")] == ["firing"]
+    register.keep_rules([rule("Kept")], at(20), complete=False)
+    register.save()
+    assert [each.after for each in store.history if each.fingerprint] == [
+        Verdict.FIRING,
+        Verdict.ERROR,
+    ]
+    # the file is mended: it is the same alert, or it is gone
+    again = restarted(store)
+    again.keep_rules([rule("Old")], at(30))
+    evaluate_into(again, rule("Old"), 30, 40.0)
+    assert (only(again).verdict, only(again).firing_since) == (Verdict.FIRING, at(0))
+    register.keep_rules([rule("Kept")], at(30))
+    assert only(register).phase is Phase.RESOLVED
