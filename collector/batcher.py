@@ -80,8 +80,12 @@ class Batcher:
         clock: Callable[[], int],
         limits: Limits | None = None,
         observe: Callable[[int, float], None] = lambda rows, seconds: None,
+        absent_since: int | None = None,
     ) -> None:
-        """``clock`` in microseconds; ``observe`` is told the rows and seconds of each insert."""
+        """``clock`` in microseconds; ``observe`` is told the rows and seconds of each insert.
+
+        ``absent_since`` (microseconds): nobody took events since then, so they will be sent again.
+        """
         self.collector = collector
         self._sink = sink
         self._segment = first_segment - 1
@@ -101,6 +105,8 @@ class Batcher:
         self._unstored: dict[object, int] = {}
         # since when producers were told to send again, and when the last of them was
         self._turned_away: tuple[int, int] | None = None
+        if absent_since is not None:
+            self._turned_away = absent_since, clock()
         self._wake = asyncio.Event()
         self._stopping = False
         self._task: asyncio.Task[None] | None = None

@@ -4,7 +4,7 @@ import asyncio
 import logging
 import uuid
 from collections.abc import Sequence
-from datetime import timedelta
+from datetime import datetime, timedelta
 from pathlib import Path
 from typing import Final
 
@@ -20,6 +20,7 @@ from store.events import RejectedEvent, insert_events, insert_rejected
 from store.watermark import Mark, last_mark, last_segment, publish_mark
 
 _LOG: Final = logging.getLogger(__name__)
+_SHORT_ABSENCE: Final = 10.0  # seconds
 
 
 def collector_name(data_dir: Path) -> str:
@@ -53,13 +54,24 @@ class StoreSink:
         insert_rejected(self._connection, rows)
 
 
+def _absent_since(last: Mark | None, present: datetime) -> int | None:
+    """Since when nobody took events, in microseconds, where that was long enough to matter.
+
+    Else the first look after a restart would take all that went on meanwhile for stuck.
+    """
+    if last is None or (present - last.flushed_at).total_seconds() <= _SHORT_ABSENCE:
+        return None
+    return to_microseconds(last.flushed_at)
+
+
 class Collecting:
     """The batcher of this process and the marks it publishes."""
 
     def __init__(self, database: Database, name: str, mark_interval: float) -> None:
         self._connection = database.connect()
         self._interval = mark_interval
-        self._marked_at = last_mark(self._connection, name)
+        last = last_mark(self._connection, name)
+        self._marked_at = None if last is None else last.marked_at
         self.metrics = Metrics()
         self.batcher = Batcher(
             StoreSink(database, now_us()),
@@ -67,6 +79,7 @@ class Collecting:
             first_segment=last_segment(self._connection, name) + 1,
             clock=now_us,
             observe=self.metrics.inserted,
+            absent_since=_absent_since(last, now()),
         )
 
     def publish(self, *, leaving: bool = False) -> None:

@@ -21,7 +21,7 @@ def retire_collector(dsn: str, name: str) -> str:
         if marked is None:
             known = ", ".join(known_collectors(connection)) or "none"
             raise SettingsError(f"no collector {name!r} has registered; known are: {known}")
-        present = max(now(), marked + timedelta(microseconds=1))
+        present = max(now(), marked.marked_at + timedelta(microseconds=1))
         segment = last_segment(connection, name)
         publish_mark(connection, Mark(name, present, present, segment, retired=True))
     finally:

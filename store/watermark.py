@@ -32,10 +32,10 @@ def publish_mark(connection: Connection, mark: Mark) -> None:
     connection.insert("collector_marks", _COLUMNS, [[value] for value in values])
 
 
-def last_mark(connection: Connection, collector: str) -> datetime | None:
-    """When this collector wrote its latest mark; only a later one can follow."""
+def last_mark(connection: Connection, collector: str) -> Mark | None:
+    """The latest mark of this collector; only one that is marked later can follow."""
     rows = connection.query(query_text("last_mark"), {"collector": collector})
-    return rows[0]["marked_at"] if rows[0]["marks"] else None
+    return Mark(collector, **{**rows[0], "retired": bool(rows[0]["retired"])}) if rows else None
 
 
 def known_collectors(connection: Connection) -> list[str]:

@@ -1,2 +1,2 @@
--- When did this collector write its latest mark?
-SELECT max(marked_at) AS marked_at, count() AS marks FROM collector_marks WHERE collector = {collector:String}
+-- What did this collector say last of how far it has come?
+SELECT marked_at, flushed_at, segment, retired FROM collector_marks FINAL WHERE collector = {collector:String}

@@ -279,6 +279,14 @@ async def test_the_watermark_waits_for_what_producers_were_told_to_send_again() 
         await batcher.stop()
 
 
+async def test_the_watermark_waits_for_what_was_sent_while_nobody_was_there() -> None:
+    batcher = Batcher(
+        FakeSink(), collector="c", first_segment=1, clock=lambda: 90_000_000, absent_since=5
+    )
+    assert batcher.flushed_at(91_000_000) == 5
+    assert batcher.flushed_at(121_000_000) == 121_000_000
+
+
 async def test_a_clock_stepped_back_does_not_prolong_the_wait_for_what_is_sent_again() -> None:
     sink = FakeSink(errors=[AWAY])
     async with batching(sink, retry_delays=()) as batcher:

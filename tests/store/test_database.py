@@ -197,10 +197,12 @@ def test_only_a_later_mark_counts(database: Database) -> None:
     assert last_mark(connection, "stepping") is None
     publish_mark(connection, Mark("stepping", NOW, NOW, 1))
     publish_mark(connection, Mark("stepping", NOW - timedelta(hours=1), NOW + timedelta(1), 2))
-    assert last_mark(connection, "stepping") == NOW
+    assert last_mark(connection, "stepping") == Mark("stepping", NOW, NOW, 1)
     assert read_watermark(connection) == (NOW, "stepping")
     assert "stepping" in known_collectors(connection)
-    publish_mark(connection, Mark("stepping", NOW + timedelta(1), NOW, 2, retired=True))
+    retired = Mark("stepping", NOW + timedelta(1), NOW, 2, retired=True)
+    publish_mark(connection, retired)
+    assert last_mark(connection, "stepping") == retired
     assert "stepping" not in known_collectors(connection)
 
 
