@@ -35,8 +35,8 @@ class WatermarkReader:
         self._last = Watermark(
             flushed,
             collector,
-            "the collector has not reported since; if it will not come back: "
-            f"donewatch retire {collector}",
+            "the collector has not reported since, or waits for what producers send again; "
+            f"if it will not come back: donewatch retire {collector}",
         )
         return self._last
 
