@@ -1,19 +1,26 @@
 """The collector of this process: its name, its way into the store, its marks."""
 
 import asyncio
+import contextlib
 import logging
 import uuid
-from collections.abc import Sequence
+from collections.abc import AsyncIterator, Sequence
 from datetime import datetime, timedelta
 from pathlib import Path
 from typing import Final
 
+from starlette.applications import Starlette
+
 from api.ports import CollectorView
+from collector.app import create_app
 from collector.batcher import Batcher
 from collector.metrics import Metrics
+from lifecycle.access import Access
 from lifecycle.errors import StoreError
 from lifecycle.events import Event
+from service.background import background
 from service.clock import now, now_us
+from service.settings import Settings
 from store import Database
 from store.connection import from_microseconds, to_microseconds
 from store.events import RejectedEvent, insert_events, insert_rejected
@@ -103,6 +110,28 @@ class Collecting:
         )
         publish_mark(self._connection, mark)
         self._marked_at = marked_at
+
+    @classmethod
+    def of(cls, settings: Settings, database: Database) -> "Collecting":
+        """The collector of the data directory."""
+        return cls(database, collector_name(settings.data_dir), settings.mark_interval)
+
+    def app(self, access: Access) -> Starlette:
+        """What listens for it; starts and stops the batcher."""
+        return create_app(batcher=self.batcher, access=access, metrics=self.metrics, clock=now_us)
+
+    @contextlib.asynccontextmanager
+    async def running(self) -> AsyncIterator[None]:
+        """Publish marks; the first before anything is accepted, the last once all is stored."""
+        await asyncio.to_thread(self.publish)
+        try:
+            async with background(self.run()):
+                yield
+        finally:
+            try:
+                await asyncio.to_thread(self.publish, leaving=True)
+            except StoreError as error:
+                _LOG.warning("the last mark is not published: %s", error)
 
     async def run(self) -> None:
         """Publish marks until cancelled; the watermark stands while the store is away."""

@@ -3,33 +3,32 @@
 import asyncio
 import logging
 from collections.abc import Callable, Sequence
-from datetime import datetime
 from typing import Final
 
 import httpx
-import msgspec
 
 from api.paths import alert_path, instance_path
-from api.ports import AlertView, HistoryEntry, MemberView, RuleView
+from api.ports import AlertView, HistoryEntry, RuleView
 from lifecycle.definitions import DEFAULT_LATENESS
 from lifecycle.errors import StoreUnavailable
 from notify.alertmanager import Alertmanager
 from notify.delivery import Delivery
 from notify.notification import Notification, NotifiedMember
 from notify.webhook import Webhook
-from rules.alert import AlertState, Change, Phase, Verdict, from_json, to_json
-from rules.blind import Blind
+from rules.alert import AlertState, Change, Phase, from_json, to_json
 from rules.evaluator import Evaluation
-from rules.kind import MoreThan
 from rules.register import AlertRegister
 from rules.rule import Rule, RuleGroup
 from rules.scheduler import Scheduler
+from service.alert_views import alert_view, history_views, problem_view, rule_view, unit
 from service.clock import now
 from service.documents import Documents
 from service.settings import Settings
+from service.verdicts import Lines, RuleLine, VerdictWriter
 from service.watermark import Watermark
 from store import TenantStore
 from store.alerts import AlertTable, SavedAlert, SavedChange
+from store.verdicts import VerdictTable
 
 _LOG: Final = logging.getLogger(__name__)
 _STORE_RETRY: Final = 2.0  # seconds between attempts to read the alerts back
@@ -66,8 +65,11 @@ class Ruling:
         settings: Settings,
         external_url: str,
         http: httpx.AsyncClient,
+        verdicts: VerdictTable | None = None,
     ) -> None:
+        """``verdicts``: where to keep them for other processes, if there may be any."""
         self._table = table
+        self._verdicts = None if verdicts is None else VerdictWriter(verdicts, self._lines)
         self._url = external_url.rstrip("/")
         self._documents = Documents()
         webhooks = [Webhook(url, http, external_url=self._url) for url in settings.notify.webhooks]
@@ -110,7 +112,10 @@ class Ruling:
     def replace(self, documents: Documents) -> None:
         """Put definitions and rules in force; on the event loop."""
         self._documents = documents
-        self.scheduler.replace(documents.groups, documents.definitions)
+        self.scheduler.replace(
+            documents.groups, documents.definitions, complete=not documents.problems
+        )
+        self._write_verdicts()
 
     async def run(self) -> None:
         """Evaluate and tell until cancelled."""
@@ -119,9 +124,16 @@ class Ruling:
             tasks.create_task(self.delivery.run())
             for each in self.alertmanagers:
                 tasks.create_task(each.run())
+            if self._verdicts is not None:
+                tasks.create_task(self._verdicts.run())
 
     def _evaluated(self, group: RuleGroup, evaluations: list[Evaluation]) -> None:
         self._tell()
+        self._write_verdicts()
+
+    def _write_verdicts(self) -> None:
+        if self._verdicts is not None:
+            self._verdicts.wake()
 
     def _tell(self) -> None:
         # from what each receiver has been told, not from what has changed: a restart loses nothing
@@ -165,111 +177,32 @@ class Ruling:
 
     def alerts(self) -> Sequence[AlertView]:
         """Every alert, for the API."""
-        units = {rule.id: _unit(rule) for group in self.scheduler.groups for rule in group.rules}
-        return [_alert_view(each, units.get(each.rule_id, "")) for each in self.register.alerts()]
+        units = {rule.id: unit(rule) for group in self.scheduler.groups for rule in group.rules}
+        return [alert_view(each, units.get(each.rule_id, "")) for each in self.register.alerts()]
 
     def history(self, fingerprint: str) -> Sequence[HistoryEntry]:
         """The changes of one alert, oldest first, for the API."""
-        changes = [
-            msgspec.json.decode(text, type=Change) for text in self._table.history(fingerprint)
-        ]
-        return [
-            HistoryEntry(
-                at=each.at,
-                alert=each.alert,
-                labels=each.labels,
-                state=each.after.value,
-                value=each.value,
-                members_total=each.total,
-                reason=each.reason,
-            )
-            for each in changes
-        ]
+        return history_views(self._table.history(fingerprint))
 
     def rules(self) -> Sequence[RuleView]:
         """Every rule with its last verdict, for the API; a broken file is a rule in error."""
+        return [line.view for lines in self._lines().values() for line in lines]
+
+    def _lines(self) -> Lines:
         verdicts = {each.rule.id: each for each in self.register.verdicts()}
-        found = []
-        for group in self.scheduler.groups:
-            for rule in group.rules:
-                verdict = verdicts.get(rule.id)
-                found.append(
-                    RuleView(
-                        name=rule.alert,
-                        group=group.name,
-                        kind=rule.kind.name,
-                        workflow=rule.kind.workflow,
-                        verdict=(verdict.verdict if verdict else Verdict.UNKNOWN).value,
-                        reason=verdict.reason if verdict else "not evaluated yet",
-                        value=verdict.value if verdict else None,
-                        threshold=verdict.threshold if verdict else None,
-                        unit=_unit(rule),
-                        last_evaluation=verdict.at if verdict else None,
-                        evaluation_seconds=verdict.seconds if verdict else None,
-                        interval=rule.interval,
-                        for_=rule.hold,
-                        labels=rule.labels,
-                        source=rule.source,
-                        alert_delay_seconds=self._delay(rule),
-                    )
+        found = {
+            group.key: [
+                RuleLine(
+                    rule.id,
+                    rule_view(rule, group.name, verdicts.get(rule.id), self._lateness(rule)),
                 )
-        found += [
-            RuleView(
-                name=problem.file,
-                group="files that are not in force",
-                kind="file",
-                workflow="",
-                verdict=Verdict.ERROR.value,
-                reason=str(problem),
-                source=f"{problem.file}:{problem.line}",
-            )
-            for problem in self._documents.problems
-        ]
-        return found
+                for rule in group.rules
+            ]
+            for group in self.scheduler.groups
+        }
+        problems = [RuleLine("", problem_view(each)) for each in self._documents.problems]
+        return found | ({"": problems} if problems else {})
 
-    def _delay(self, rule: Rule) -> float:
+    def _lateness(self, rule: Rule) -> float:
         newest = self._documents.definitions.newest(rule.kind.workflow)
-        lateness = DEFAULT_LATENESS if newest is None else newest.lateness
-        return lateness + rule.interval + rule.hold
-
-    def last_evaluation(self) -> datetime | None:
-        """When a group was evaluated last."""
-        return self.scheduler.last_evaluation
-
-
-def _unit(rule: Rule) -> str:
-    """What the value of a rule is: ``seconds``, a ``share``, or a number of things."""
-    kind = rule.kind
-    if kind.name.endswith("_lag") or kind.name == Blind.name:
-        return "seconds"
-    more_than = getattr(kind, "more_than", None)
-    return "share" if isinstance(more_than, MoreThan) and more_than.share is not None else ""
-
-
-def _alert_view(state: AlertState, unit: str) -> AlertView:
-    return AlertView(
-        fingerprint=state.fingerprint,
-        name=state.alert,
-        state=state.phase.value,
-        labels=state.labels,
-        annotations=state.annotations,
-        value=state.value,
-        threshold=state.threshold,
-        unit=unit,
-        pending_since=state.pending_since,
-        firing_since=state.firing_since,
-        resolved_at=state.resolved_at if state.phase is Phase.RESOLVED else None,
-        members=[
-            MemberView(
-                workflow=each.workflow,
-                environment=each.environment,
-                instance_id=each.instance_id,
-                since=each.since,
-                detail=each.detail,
-            )
-            for each in state.members
-        ],
-        members_total=state.total,
-        unknown=state.verdict in (Verdict.UNKNOWN, Verdict.ERROR),
-        reason=state.reason,
-    )
+        return DEFAULT_LATENESS if newest is None else newest.lateness

@@ -1,0 +1,142 @@
+"""One process: it listens, opens the store, works until it is told to stop."""
+
+import asyncio
+import contextlib
+import json
+import logging
+import os
+import signal
+import socket
+from collections.abc import Callable, Mapping
+from contextlib import AbstractAsyncContextManager
+from pathlib import Path
+from typing import Final, Protocol
+
+from lifecycle.errors import SettingsError, StoreUnavailable
+from service.clock import now
+from service.settings import Settings
+from service.sockets import Server, address, listen
+from store import Database
+from store.lock import DirectoryLock
+
+_LOG: Final = logging.getLogger(__name__)
+_STORE_RETRY: Final = 2.0  # seconds between attempts to reach a store that is away at the start
+_TOLD: Final = {
+    "pages": "pages   {}",
+    "otlp": "events  {}  (OTLP /v1/logs, NDJSON /api/v1/events)",
+}
+
+Say = Callable[[str], object]
+Addresses = Mapping[str, str]  # URLs by the name of their port: "pages", "otlp"
+
+
+class Work(Protocol):
+    """What a process does between an open store and its end."""
+
+    @property
+    def servers(self) -> Mapping[str, Server]:
+        """One for each port, by its name."""
+        ...
+
+    def running(self) -> AbstractAsyncContextManager[None]:
+        """Work behind the servers: begins before they listen, ends after they have ended."""
+        ...
+
+
+async def run(
+    settings: Settings,
+    build: Callable[[Settings, Database, Addresses], Work],
+    *,
+    ports: Mapping[str, int],
+    collects: bool,
+    ready_file: Path | None,
+    say: Say,
+) -> None:
+    """Run until SIGINT or SIGTERM.
+
+    ``ready_file`` gets the addresses as JSON once everything listens; ``say`` tells them a person.
+    ``collects``: the process is the collector of the data directory, of which there is one.
+
+    :raises SettingsError: an address cannot be had, or a setting is wrong.
+    :raises StoreLocked: another process holds the data directory.
+    """
+    stop = asyncio.Event()
+    loop = asyncio.get_running_loop()
+    for each in (signal.SIGINT, signal.SIGTERM):
+        loop.add_signal_handler(each, stop.set)
+    _has_directory(ready_file)
+    async with contextlib.AsyncExitStack() as held:
+        if collects:
+            # also with a server: two collectors of one name would hide each other's marks
+            directory = DirectoryLock(settings.data_dir.absolute())
+            directory.acquire()
+            held.callback(directory.release)
+        sockets = {name: listen(settings.host, port) for name, port in ports.items()}
+        for listening in sockets.values():
+            held.callback(listening.close)
+        addresses = {name: address(each) for name, each in sockets.items()}
+        database = Database.open(settings.dsn)
+        held.push_async_callback(asyncio.to_thread, database.close)
+        if not await _prepare(database, stop, say):
+            return
+        work = await asyncio.to_thread(build, settings, database, addresses)
+        async with work.running():
+            servers = await _serve(work.servers, sockets)
+            _announce(settings, addresses, ready_file, say)
+            await stop.wait()
+            say("stopping")
+            for server in work.servers.values():
+                server.should_exit = True
+            await asyncio.gather(*servers)
+
+
+async def _serve(
+    servers: Mapping[str, Server], sockets: Mapping[str, socket.socket]
+) -> list["asyncio.Task[None]"]:
+    """Start the servers and wait until all of them accept."""
+    tasks = [
+        asyncio.create_task(server.serve(sockets=[sockets[name]]))
+        for name, server in servers.items()
+    ]
+    while not all(server.started for server in servers.values()):
+        if any(task.done() for task in tasks):
+            await asyncio.gather(*tasks)
+        await asyncio.sleep(0.01)
+    return tasks
+
+
+def _has_directory(ready_file: Path | None) -> None:
+    if ready_file is not None and not ready_file.absolute().parent.is_dir():
+        raise SettingsError(f"ready file {ready_file}: there is no such directory; create it")
+
+
+async def _prepare(database: Database, stop: asyncio.Event, say: Say) -> bool:
+    """Migrate, waiting for a server that is away; false if told to stop meanwhile."""
+    told = False
+    while not stop.is_set():
+        try:
+            for migration in await asyncio.to_thread(database.migrate, now()):
+                _LOG.info("applied migration %s %s", migration.number, migration.name)
+        except StoreUnavailable as error:
+            if not told:
+                say(f"waiting for the store: {error}")
+            told = True
+            with contextlib.suppress(TimeoutError):
+                await asyncio.wait_for(stop.wait(), _STORE_RETRY)
+        else:
+            return True
+    return False
+
+
+def _announce(settings: Settings, addresses: Addresses, ready_file: Path | None, say: Say) -> None:
+    for name, url in addresses.items():
+        say(_TOLD[name].format(url))
+    if addresses and not settings.tokens:
+        say(
+            "no token is configured: listening on loopback only, everybody on this machine may read"
+        )
+    if ready_file is not None:
+        # whole or not at all: somebody waits for it to appear
+        draft = ready_file.with_name(ready_file.name + ".draft")
+        draft.write_text(json.dumps({**addresses, "pid": os.getpid()}), encoding="utf-8")
+        draft.replace(ready_file)
