@@ -2,6 +2,7 @@
 
 import asyncio
 import contextlib
+import logging
 from collections.abc import AsyncIterator, Callable, Mapping, Sequence
 from pathlib import Path
 from typing import Final
@@ -24,6 +25,8 @@ from store.alerts import AlertTable
 from store.dsn import parse_dsn
 from store.verdicts import VerdictTable
 
+_LOG: Final = logging.getLogger(__name__)
+
 
 class CollectorAlone:
     """Receives and stores."""
@@ -43,6 +46,11 @@ class RulesAlone:
     def __init__(self, settings: Settings, database: Database, addresses: Addresses) -> None:
         self.servers: Mapping[str, Server] = {}
         pages = f"http://{settings.host}:{settings.port}"
+        if not settings.external_url:
+            _LOG.warning(
+                "links in alerts lead to %s: set DONEWATCH_EXTERNAL_URL to where the pages are",
+                pages,
+            )
         self._engine = Engine(settings, database, WatermarkReader(database), pages)
 
     def running(self) -> contextlib.AbstractAsyncContextManager[None]:

@@ -30,14 +30,17 @@ OtlpPort = Annotated[
 ]
 
 
+ReadyFile = Annotated[
+    Path | None,
+    typer.Option(help="Write addresses and process id here, as JSON, once everything works."),
+]
+
+
 @app.command()
 def up(
     port: Port = None,
     otlp_port: OtlpPort = None,
-    ready_file: Annotated[
-        Path | None,
-        typer.Option(help="Write the addresses here, as JSON, once everything listens."),
-    ] = None,
+    ready_file: ReadyFile = None,
 ) -> None:
     """Run everything in one process: collector, rules, alerts, pages and API."""
     from service.up import serve
@@ -45,6 +48,29 @@ def up(
     settings = _settings(port=port, otlp_port=otlp_port)
     _log(settings.log_level)
     _run(lambda: asyncio.run(serve(settings, ready_file=ready_file, say=_say)))
+
+
+@app.command()
+def collector(otlp_port: OtlpPort = None, ready_file: ReadyFile = None) -> None:
+    """Receive and store alone; several may share a ClickHouse server."""
+    _alone("collector", ready_file, otlp_port=otlp_port)
+
+
+@app.command()
+def api(port: Port = None, ready_file: ReadyFile = None) -> None:
+    """Show pages and API alone, of what others store in a ClickHouse server."""
+    _alone("api", ready_file, port=port)
+
+
+rules = typer.Typer(invoke_without_command=True)
+app.add_typer(rules, name="rules")
+
+
+@rules.callback()
+def evaluate(context: typer.Context, ready_file: ReadyFile = None) -> None:
+    """Evaluate rules and tell receivers alone, over a ClickHouse server."""
+    if context.invoked_subcommand is None:
+        _alone("rules", ready_file)
 
 
 @app.command()
@@ -116,6 +142,14 @@ def retire(
 
 for command in (stuck, show, tail, emit):
     app.command()(command)
+
+
+def _alone(name: str, ready_file: Path | None, **given: Any) -> None:
+    from service.alone import serve_alone
+
+    settings = _settings(**given)
+    _log(settings.log_level)
+    _run(lambda: asyncio.run(serve_alone(name, settings, ready_file=ready_file, say=_say)))
 
 
 def _settings(**given: Any) -> Any:

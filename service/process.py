@@ -131,7 +131,9 @@ async def _prepare(database: Database, stop: asyncio.Event, say: Say) -> bool:
 def _announce(settings: Settings, addresses: Addresses, ready_file: Path | None, say: Say) -> None:
     for name, url in addresses.items():
         say(_TOLD[name].format(url))
-    if addresses and not settings.tokens:
+    if not addresses:
+        say("running; this process listens nowhere")
+    elif not settings.tokens:
         say(
             "no token is configured: listening on loopback only, everybody on this machine may read"
         )
