@@ -7,6 +7,7 @@ from typing import Any, Final, Protocol
 
 from lifecycle.definitions import DEFAULT_LATENESS, Definitions
 
+LONGEST_UNSEEN: Final = timedelta(days=1)
 MEMBER_LIMIT: Final = 100  # members that an alert lists; ``total`` says how many there are
 
 
@@ -26,13 +27,15 @@ class Moment:
     """One point of a timeline: the present, and how far the stored events reach.
 
     ``flushed``: everything received up to here is in the store (``None``: nobody knows). ``blind``
-    says why that is not enough to tell what has not happened; empty when it is.
+    says why that is not enough to tell what has not happened; empty when it is. ``looked``: how far
+    they reached at the last look that could see, as far as is known.
     """
 
     now: datetime
     flushed: datetime | None
     definitions: Definitions = field(default_factory=Definitions)
     blind: str = ""
+    looked: datetime | None = None
 
     @property
     def proven(self) -> datetime:
@@ -43,9 +46,24 @@ class Moment:
 
     def settled(self, workflow: str) -> datetime:
         """Up to here order and rates are final: flushed less the accepted lateness."""
+        return self.proven - self._lateness(workflow)
+
+    def settled_window(self, workflow: str, seconds: float) -> tuple[datetime, datetime]:
+        """The last ``seconds`` that are final, and what has become so since the last look.
+
+        After a watermark that stood still the window alone would step over what is in between; of
+        that at most a day is looked at.
+        """
+        settled = self.settled(workflow)
+        start = settled - timedelta(seconds=seconds)
+        if self.looked is not None:
+            unseen = max(self.looked - self._lateness(workflow), settled - LONGEST_UNSEEN)
+            start = min(start, unseen)
+        return start, settled
+
+    def _lateness(self, workflow: str) -> timedelta:
         newest = self.definitions.newest(workflow)
-        lateness = DEFAULT_LATENESS if newest is None else newest.lateness
-        return self.proven - timedelta(seconds=lateness)
+        return timedelta(seconds=DEFAULT_LATENESS if newest is None else newest.lateness)
 
 
 @dataclass(frozen=True, slots=True, kw_only=True)

@@ -69,6 +69,7 @@ class Scheduler:
         self._definitions = Definitions()
         self._tasks: dict[str, tuple[RuleGroup, asyncio.Task[None]]] = {}
         self._changed = asyncio.Event()
+        self._looked: dict[str, datetime] = {}  # by group: the watermark of its last good look
         self.last_evaluation: datetime | None = None
         self.missed = 0  # evaluations left out because the one before took too long
 
@@ -86,6 +87,7 @@ class Scheduler:
         the event loop, after the register has been loaded. An unchanged group keeps its rhythm.
         """
         self._groups = {group.key: group for group in groups}
+        self._looked = {key: at for key, at in self._looked.items() if key in self._groups}
         self._definitions = definitions
         self._register.keep_rules(self._rules(), self._clock(), complete=complete)
         self._changed.set()
@@ -152,6 +154,11 @@ class Scheduler:
         if group not in self.groups:
             return []  # a reload meanwhile has put another in its place, or ended its alerts
         self._register.apply(evaluations, moment.now)
+        sighted = not moment.blind and all(
+            each.verdict is not Verdict.ERROR for each in evaluations
+        )
+        if sighted and moment.flushed is not None:
+            self._looked[group.key] = moment.flushed
         self.last_evaluation = moment.now
         return evaluations
 
@@ -175,4 +182,5 @@ class Scheduler:
             flushed=watermark.flushed,
             definitions=definitions,
             blind=why_blind(watermark, now, self._limit, group.interval),
+            looked=self._looked.get(group.key),
         )

@@ -1,7 +1,6 @@
 """``illegal_transitions``: committed transitions that the definition does not declare."""
 
 from dataclasses import dataclass, field
-from datetime import timedelta
 from typing import Any, ClassVar
 
 from lifecycle.document import Fields
@@ -40,13 +39,13 @@ class IllegalTransitions:
 
     def evaluate(self, query: Query, moment: Moment) -> list[Sample]:
         """One sample for each environment, its value the number or the share."""
-        settled = moment.settled(self.workflow)
+        start, settled = moment.settled_window(self.workflow, self.window)
         samples = []
         for environment, labels in by_environment(query, self.workflow):
             where: dict[str, Any] = {
                 "workflow": self.workflow,
                 "environments": [environment],
-                "from_": settled - timedelta(seconds=self.window),
+                "from_": start,
                 "to": settled,
                 "settled": settled,
             }
@@ -81,7 +80,7 @@ class IllegalTransitions:
                     extra={
                         "committed": committed,
                         "unjudged": int(row["unjudged"]),
-                        "window": self.window,
+                        "window": (settled - start).total_seconds(),
                     },
                 )
             )

@@ -1,7 +1,6 @@
 """``retry_exhaustion``: jobs whose last permitted attempt failed."""
 
 from dataclasses import dataclass, field
-from datetime import timedelta
 from typing import Any, ClassVar
 
 from lifecycle.document import Fields
@@ -40,13 +39,13 @@ class RetryExhaustion:
 
     def evaluate(self, query: Query, moment: Moment) -> list[Sample]:
         """One sample for each environment, its value the number or the share."""
-        settled = moment.settled(self.workflow)
+        start, settled = moment.settled_window(self.workflow, self.window)
         samples = []
         for environment, labels in by_environment(query, self.workflow):
             where: dict[str, Any] = {
                 "workflow": self.workflow,
                 "environments": [environment],
-                "from_": settled - timedelta(seconds=self.window),
+                "from_": start,
                 "to": settled,
                 "settled": settled,
             }
@@ -68,7 +67,7 @@ class RetryExhaustion:
                     ),
                     members=tuple(self._member(each) for each in found),
                     total=exhausted,
-                    extra={"ended": ended, "window": self.window},
+                    extra={"ended": ended, "window": (settled - start).total_seconds()},
                 )
             )
         return samples

@@ -1,5 +1,6 @@
 """Each kind: what it asks the store, when it fires, and whom it names."""
 
+from dataclasses import replace
 from datetime import timedelta
 from typing import Any
 
@@ -462,3 +463,26 @@ def test_without_a_watermark_nothing_on_events_can_be_evaluated() -> None:
 )
 def test_percentiles_are_written_as_they_are_read(percentile: float, text: str) -> None:
     assert write_percentile(percentile) == text
+
+
+@pytest.mark.parametrize("kind", [IllegalTransitions, RetryExhaustion])
+@pytest.mark.parametrize(
+    ("looked", "start"),
+    [
+        pytest.param(None, -315.0, id="never: the window"),
+        pytest.param(-20.0, -315.0, id="of late: the window"),
+        pytest.param(-1200.0, -1210.0, id="before an outage: all since"),
+        pytest.param(-9e5, -86_415.0, id="long ago: a day"),
+        pytest.param(100.0, -315.0, id="ahead, of a clock stepped back"),
+    ],
+)
+def test_a_watermark_that_stood_still_steps_over_nothing(
+    kind: Any, looked: float | None, start: float
+) -> None:
+    row = {"committed": 9, "unjudged": 0, "illegal": 0, "exhausted": 0, "ended": 9, "rate": 0.0}
+    query = FakeQuery(environments=in_environments("prod"), **{kind.name: [row]})
+    seen = replace(NOW, looked=None if looked is None else at(looked))
+    (sample,) = kind(workflow="order").evaluate(query, seen)
+    (asked,) = query.parameters(kind.name)
+    assert (asked["from_"], asked["to"]) == (at(start), SETTLED)
+    assert sample.extra["window"] == -15.0 - start

@@ -2,7 +2,7 @@
 
 import asyncio
 from collections.abc import Callable
-from dataclasses import dataclass
+from dataclasses import dataclass, replace
 from datetime import UTC, datetime, timedelta
 
 import pytest
@@ -10,7 +10,7 @@ import pytest
 from lifecycle.errors import StoreUnavailable
 from rules.alert import Phase, Verdict
 from rules.evaluator import Evaluation
-from rules.kinds import OutboxLag
+from rules.kinds import IllegalTransitions, OutboxLag
 from rules.register import AlertRegister
 from rules.rule import Rule, RuleGroup
 from rules.scheduler import Scheduler, next_tick
@@ -318,3 +318,29 @@ async def test_what_an_old_version_of_a_rule_found_is_not_taken_for_the_new_ones
     old = group("a", longer_than=30.0)
     assert await asyncio.to_thread(scene.scheduler.evaluate_group, old) == []
     assert scene.register.alerts() == []
+
+
+def test_each_look_knows_how_far_the_last_one_that_could_see_reached() -> None:
+    scene = Scene()
+    illegal = IllegalTransitions(workflow="order")
+    watched = replace(group("a"), rules=(Rule(alert="a", kind=illegal, interval=10.0),))
+    scene.scheduler.replace([watched], DEFINITIONS)
+    row = {"committed": 0, "unjudged": 0, "illegal": 0, "rate": None}
+    scene.query.answers["illegal_transitions"] = [row]
+    looks = [(0.0, 0.0), (10.0, 10.0), (600.0, 12.0), (1200.0, 1190.0), (1210.0, 1200.0)]
+    for now, flushed in looks:
+        scene.clock.now = at(now)
+        scene.mark = lambda flushed=flushed: Mark(at(flushed))  # type: ignore[misc]
+        scene.scheduler.evaluate_group(watched)
+    windows = [
+        ((each["to"] - START).total_seconds(), (each["to"] - each["from_"]).total_seconds())
+        for each in scene.query.parameters("illegal_transitions")
+    ]
+    # at 600 nobody could tell what has happened since 12: all of it is looked at later
+    assert windows == [
+        (-10.0, 300.0),
+        (0.0, 300.0),
+        (2.0, 300.0),
+        (1180.0, 1180.0),
+        (1190.0, 300.0),
+    ]
