@@ -14,6 +14,8 @@ import pytest
 from tests.peers.donewatch import Donewatch, until
 from tests.service_cli.orders import Run, ago, transition
 
+pytestmark = pytest.mark.system
+
 
 class Tail:
     """A running ``donewatch tail``."""
