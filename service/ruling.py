@@ -141,7 +141,8 @@ class Ruling:
             for state in self.register.due(name):
                 self.delivery.submit(name, self._notification(state))
         for each in self.alertmanagers:
-            each.wake()
+            if self.register.due(each.name):
+                each.wake()
 
     def _told(self, receiver: str, fingerprint: str, episode: str) -> None:
         self.register.notified(receiver, fingerprint, episode)

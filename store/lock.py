@@ -10,13 +10,13 @@ from lifecycle.errors import SettingsError, StoreLocked
 
 
 class DirectoryLock:
-    """An advisory lock on ``<directory>/donewatch.lock``.
+    """An advisory lock on ``<directory>/<name>.lock``.
 
     The kernel drops it when the process ends, however it ends: a crash leaves nothing to clean up.
     """
 
-    def __init__(self, directory: Path) -> None:
-        self._file_path = directory / "donewatch.lock"
+    def __init__(self, directory: Path, name: str = "donewatch") -> None:
+        self._file_path = directory / f"{name}.lock"
         self._file: IO[str] | None = None
 
     def acquire(self) -> None:

@@ -2,7 +2,7 @@
 
 from dataclasses import dataclass
 from datetime import timedelta
-from typing import ClassVar
+from typing import Any, ClassVar
 
 from lifecycle.document import Fields
 from lifecycle.durations import format_duration
@@ -101,7 +101,7 @@ class CompletionLag:
             reached = row["percentile"] is not None
             value = float(row["percentile"]) if reached else oldest
             firing = value > limit and int(row["runs"]) >= self.min_runs
-            members = self._members(query, moment, environment, limit) if firing else ()
+            late = self._late(query, moment, environment, limit) if firing else []
             samples.append(
                 Sample(
                     labels=labels,
@@ -110,8 +110,8 @@ class CompletionLag:
                     firing=firing,
                     count=int(row["runs"]),
                     oldest=oldest,
-                    members=members[:MEMBER_LIMIT],
-                    total=len(members),
+                    members=tuple(self._member(environment, run) for run in late),
+                    total=int(late[0]["total"]) if late else 0,
                     extra={
                         "percentile": write_percentile(self.percentile),
                         "reached": reached,
@@ -125,25 +125,24 @@ class CompletionLag:
             )
         return samples
 
-    def _members(
+    def _late(
         self, query: Query, moment: Moment, environment: str, limit: float
-    ) -> tuple[Member, ...]:
-        found = query(
+    ) -> list[dict[str, Any]]:
+        return query(
             "completion_members",
             workflow=self.workflow,
             environments=[environment],
             flushed=moment.proven,
             longer_than=limit,
-            limit=MEMBER_LIMIT + 1,  # one more tells that the list is cut
+            limit=MEMBER_LIMIT,
         )
-        return tuple(
-            Member(
-                workflow=self.workflow,
-                environment=row["environment"],
-                instance_id=row["instance_id"],
-                since=row["started_at"],
-                detail=f"accepted {format_duration(row['age'])} ago, still in {row['state']}",
-                identity=f"{row['instance_id']}/{row['run']}",
-            )
-            for row in found
+
+    def _member(self, environment: str, run: dict[str, Any]) -> Member:
+        return Member(
+            workflow=self.workflow,
+            environment=environment,
+            instance_id=run["instance_id"],
+            since=run["started_at"],
+            detail=f"accepted {format_duration(run['age'])} ago, still in {run['state']}",
+            identity=f"{run['instance_id']}/{run['run']}",
         )

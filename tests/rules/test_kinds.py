@@ -249,6 +249,7 @@ class TestCompletionLag:
                     "state": "paid",
                     "started_at": at(-205),
                     "age": 200.0,
+                    "total": 1,
                 }
             ],
         )
@@ -304,9 +305,10 @@ class TestCompletionLag:
         query = self.query()
         answer = query.answers["completion_members"]
         assert isinstance(answer, list)
-        query.answers["completion_members"] = answer * (MEMBER_LIMIT + 1)
+        query.answers["completion_members"] = [{**answer[0], "total": 5000}] * MEMBER_LIMIT
         sample = one(CompletionLag(workflow="order"), query)
         assert (len(sample.members), sample.truncated) == (MEMBER_LIMIT, True)
+        assert sample.total == 5000
 
     def test_without_any_limit_there_is_nothing_to_judge(self) -> None:
         assert CompletionLag(workflow="bare").evaluate(self.query(), NOW) == []
