@@ -7,6 +7,7 @@ import logging
 import os
 import signal
 import socket
+import threading
 from collections.abc import Callable, Mapping
 from contextlib import AbstractAsyncContextManager
 from pathlib import Path
@@ -21,6 +22,7 @@ from store.lock import DirectoryLock
 
 _LOG: Final = logging.getLogger(__name__)
 _STORE_RETRY: Final = 2.0  # seconds between attempts to reach a store that is away at the start
+_STOP_LIMIT: Final = 12.0  # seconds from the signal to the end, whatever hangs
 _TOLD: Final = {
     "pages": "pages   {}",
     "otlp": "events  {}  (OTLP /v1/logs, NDJSON /api/v1/events)",
@@ -63,12 +65,12 @@ async def run(
     stop = asyncio.Event()
     loop = asyncio.get_running_loop()
     for each in (signal.SIGINT, signal.SIGTERM):
-        loop.add_signal_handler(each, stop.set)
+        loop.add_signal_handler(each, _told_to_stop, stop)
     _has_directory(ready_file)
     async with contextlib.AsyncExitStack() as held:
         if collects:
             # also with a server: two collectors of one name would hide each other's marks
-            directory = DirectoryLock(settings.data_dir.absolute())
+            directory = DirectoryLock(settings.data_dir.absolute(), "collector")
             directory.acquire()
             held.callback(directory.release)
         sockets = {name: listen(settings.host, port) for name, port in ports.items()}
@@ -88,6 +90,21 @@ async def run(
             for server in work.servers.values():
                 server.should_exit = True
             await asyncio.gather(*servers)
+
+
+def _told_to_stop(stop: asyncio.Event) -> None:
+    if not stop.is_set():
+        stop.set()
+        # A call to a store that hangs cannot be cut short, and Python waits for its thread.
+        limit = threading.Timer(_STOP_LIMIT, _give_up)
+        limit.daemon = True
+        limit.start()
+
+
+def _give_up() -> None:
+    """End as a crash would, which loses nothing that was acknowledged."""
+    _LOG.warning("the store does not answer; ending without waiting for it any longer")
+    os._exit(0)
 
 
 async def _serve(
