@@ -205,6 +205,12 @@ class _Receiver:
         except StoreError as error:
             message = f"the store refuses these events, sending them again will not help: {error}"
             response = Trouble(500, message).response(voice, request.url.path)
+        except asyncio.CancelledError:
+            # The server ends and waits no longer. It would answer 500, after which exporters
+            # throw away what they sent.
+            message = "the collector is stopping; send it again in a moment"
+            ending = Trouble(503, message, {**later, "Connection": "close"})
+            return ending.response(voice, request.url.path)
         except Exception:  # noqa: BLE001 - the body is hostile until proven otherwise
             _LOG.exception("a request could not be answered")
             message = "a fault in donewatch; its log has the details"
@@ -235,10 +241,19 @@ class _Receiver:
                 )
             else:
                 events, refused = _checked(body, decode, checker)
-            await self._batcher.submit(events)
+            await self._stored(events)
         if refused:  # only now: a producer told to wait sends these again
             self._keep(tenant, received_at, door, refused)
         return events, refused
+
+    async def _stored(self, events: Sequence[Event]) -> None:
+        seconds = self._limits.store_seconds
+        try:
+            async with asyncio.timeout(seconds):
+                await self._batcher.submit(events)
+        except TimeoutError:
+            # They stay in line. Sent again they are the same events, and count once.
+            raise StoreUnavailable(f"these events were not stored within {seconds:g} s") from None
 
     def _keep(self, tenant: str, received_at: int, door: Door, refused: Sequence[Refusal]) -> None:
         kept = [

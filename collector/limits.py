@@ -27,5 +27,8 @@ class Limits:
     pending_rows: int = 100_000  # received, not yet stored; above, producers are told to wait
     pending_refusals: int = 10_000  # waiting to be stored; above, they are counted only
     retry_delays: tuple[float, ...] = (0.1, 0.4, 1.6)  # between attempts at one insert
+    store_seconds: float = (
+        8.0  # a request waits for its events to be stored; exporters give up at 10
+    )
     retry_after: int = 2  # what a producer that came too early is told to wait
     resend_seconds: float = 30.0  # within which producers send again what was not stored
