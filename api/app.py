@@ -1,5 +1,6 @@
 """Puts the API and the pages together."""
 
+import asyncio
 import logging
 import re
 import time
@@ -172,6 +173,14 @@ class _Edge:
                 await problem.response(request.url.path)(scope, receive, with_headers)
             else:
                 await self._app(scope, receive, with_headers)
+        except asyncio.CancelledError:
+            if sent:
+                raise
+            # The server ends and waits no longer for this request.
+            title, detail = "Stopping", "the service is stopping"
+            headers = {"Retry-After": "5", "Connection": "close"}
+            problem = Problem(503, "stopping", title, detail, "try again soon", headers=headers)
+            await _answer(request, problem)(scope, receive, with_headers)
         except Exception:
             _LOG.exception("%s %s failed", scope["method"], scope["path"])
             if sent:
