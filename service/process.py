@@ -22,7 +22,7 @@ from store.lock import DirectoryLock
 
 _LOG: Final = logging.getLogger(__name__)
 _STORE_RETRY: Final = 2.0  # seconds between attempts to reach a store that is away at the start
-_STOP_LIMIT: Final = 12.0  # seconds from the signal to the end, whatever hangs
+_STOP_LIMIT: Final = 10.0  # seconds from the signal to the end, whatever hangs
 _TOLD: Final = {
     "pages": "pages   {}",
     "otlp": "events  {}  (OTLP /v1/logs, NDJSON /api/v1/events)",

@@ -1,11 +1,17 @@
 """The flushed watermark, read from the marks that collectors publish."""
 
+import threading
 from dataclasses import dataclass, replace
 from datetime import datetime
+from typing import Final
 
 from lifecycle.errors import StoreError
 from store import Database
+from store.connection import Bounds
 from store.watermark import read_watermark
+
+_READING: Final = Bounds(seconds=5)
+_PATIENCE: Final = 1.0  # seconds that who only looks waits for another who reads
 
 
 @dataclass(frozen=True, slots=True)
@@ -21,7 +27,8 @@ class WatermarkReader:
     """Reads it on a connection of its own, so that no long query of somebody else delays it."""
 
     def __init__(self, database: Database) -> None:
-        self._connection = database.connect()
+        self._connection = database.connect(_READING)
+        self._looking = threading.Lock()
         self._last = Watermark(None)
 
     def __call__(self) -> Watermark:
@@ -46,10 +53,14 @@ class WatermarkReader:
         While the store is away it is the one read last: alerts and rules are in memory, and must
         be seen most of all then.
         """
+        if not self._looking.acquire(timeout=_PATIENCE):
+            return replace(self._last, reason="the store does not answer")
         try:
             found = self()
         except StoreError as error:
             return replace(self._last, reason=f"the store does not answer: {error}")
+        finally:
+            self._looking.release()
         if found.flushed is not None and (now - found.flushed).total_seconds() <= limit:
             return replace(found, reason="")
         return found

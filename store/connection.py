@@ -2,7 +2,8 @@
 
 import re
 import threading
-from collections.abc import Mapping, Sequence
+from collections.abc import Iterator, Mapping, Sequence
+from contextlib import contextmanager
 from dataclasses import dataclass
 from datetime import UTC, datetime, timedelta
 from typing import Any, Final
@@ -42,6 +43,7 @@ _TEMPORARY: Final = frozenset(
     }
     | {319, 341, 373, 394, 425, 473, 499, 565, 574, 999, 1000}
 )
+_SLACK: Final = 5  # seconds beyond its bound that a call waits for the server to end it
 _MICROSECOND: Final = 1_000_000
 
 # The queries are written for these; a server's profile may say otherwise.
@@ -85,6 +87,8 @@ class Connection:
             "max_execution_time": bounds.seconds,
             "max_memory_usage": bounds.memory,
         }
+        # a server ends a call at its bound, if it is there at all
+        self._patience = bounds.seconds + _SLACK
         self._lock = threading.RLock()
         self._client: Client | None = None
         self._closed = False
@@ -96,7 +100,7 @@ class Connection:
         :raises StoreRefused: the store will refuse this again.
         """
         bound = {name: _bind(value) for name, value in parameters.items()}
-        with self._lock:
+        with self._turn():
             try:
                 result = self._open().query(sql, parameters=bound, tz_mode="aware")
             except Exception as error:
@@ -106,7 +110,7 @@ class Connection:
 
     def command(self, sql: str) -> None:
         """Run a statement that returns nothing."""
-        with self._lock:
+        with self._turn():
             try:
                 self._open().command(sql)
             except Exception as error:
@@ -121,13 +125,26 @@ class Connection:
         :raises StoreRefused: nothing was inserted.
         """
         settings = {"insert_deduplication_token": token} if token else {}
-        with self._lock:
+        with self._turn():
             try:
                 self._open().insert(
                     table, data, column_names=columns, column_oriented=True, settings=settings
                 )
             except Exception as error:
                 raise self._translate(error) from error
+
+    @contextmanager
+    def _turn(self) -> Iterator[None]:
+        """Its calls wait for each other, but not without end for one that hangs."""
+        if not self._lock.acquire(timeout=self._patience):
+            raise StoreUnavailable(
+                f"{self._location.shown}: no answer within {self._patience} s to those who asked"
+                " before"
+            )
+        try:
+            yield
+        finally:
+            self._lock.release()
 
     def close(self) -> None:
         """Close the client, for good: the data may be another process's from now on."""
@@ -146,7 +163,7 @@ class Connection:
                 arguments |= {
                     "autogenerate_session_id": False,
                     "connect_timeout": 5,
-                    "send_receive_timeout": 60,
+                    "send_receive_timeout": self._patience,
                 }
             if self._database is not None:
                 arguments["database"] = self._database

@@ -46,6 +46,12 @@ class ClickHouseServer:
         """The DSN of a database on this server."""
         return f"http://default@127.0.0.1:{self.port}/donewatch"
 
+    @property
+    def pid(self) -> int:
+        """The process, while it runs."""
+        assert self._process is not None
+        return self._process.pid
+
     def start(self) -> None:
         """Start and wait until it answers."""
         self._process = subprocess.Popen(
