@@ -4,7 +4,7 @@ from collections.abc import Callable
 from datetime import UTC, datetime, timedelta
 from typing import Any
 
-from click.testing import Result
+from typer.testing import Result
 
 Run = Callable[..., Result]
 
