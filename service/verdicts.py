@@ -14,6 +14,7 @@ from service.clock import now
 from store.verdicts import VerdictTable
 
 _LOG: Final = logging.getLogger(__name__)
+_PAUSE: Final = 1.0  # seconds between two writes: each is a part of the table
 _STORE_RETRY: Final = 2.0  # seconds between attempts to write while the store is away
 
 
@@ -60,6 +61,7 @@ class VerdictWriter:
             try:
                 await asyncio.to_thread(self.write)
                 away = False
+                await asyncio.sleep(_PAUSE)
             except StoreError as error:
                 if not away:
                     _LOG.warning("verdicts of rules are not written: %s", error)
