@@ -213,7 +213,9 @@ def _unknown_event(record: Record) -> Flaw:
             f"is missing, so this is no event of donewatch; it must be one of {', '.join(names)}",
         )
     near = difflib.get_close_matches(given[:40], list(EventKind), 1)
-    guess = f"did you mean {prefix}{near[0]}?" if near else f"it must be one of {', '.join(names)}"
+    guess = (
+        f"did you mean '{prefix}{near[0]}'?" if near else f"it must be one of {', '.join(names)}"
+    )
     return Flaw(
         Reason.UNKNOWN_EVENT, field, f"is {record.event_name[:80]!r}, which is not known; {guess}"
     )

@@ -185,7 +185,7 @@ def _unknown(name: str, kind: str, *, guess: bool) -> Flaw:
         )
     # comparing costs 0.2 ms: not for each of fifty thousand hostile names
     near = difflib.get_close_matches(shown, [*_FIELDS[kind], *_OWN], 1) if guess else []
-    hint = f"did you mean {near[0]}? If not, " if near else ""
+    hint = f"did you mean {near[0]!r}? If not, " if near else ""
     return Flaw(
         Reason.UNKNOWN_FIELD,
         shown,

@@ -366,7 +366,7 @@ async def test_fifty_thousand_bad_lines_are_answered_one_by_one() -> None:
         answer = await service.send(Body("/api/v1/events", b"\n".join([line] * 50_000), LINES))
         rejected = answer.json()["rejected"]
         assert [each["index"] for each in rejected] == list(range(50_000))
-        assert "did you mean instance_id?" in rejected[0]["error"]
+        assert "did you mean 'instance_id'?" in rejected[0]["error"]
         await service.batcher.stop()
         assert len(service.sink.rejected) == 100
 
