@@ -6,18 +6,24 @@ from typing import Annotated, Any
 from fastapi import APIRouter, Query
 
 from api.cursor import decode, encode
+from api.instance import LegView
 from api.paths import API, instance_path
 from api.period import moment, seconds
 from api.problems import bad_parameter
 from api.reader import Cursor, Environments, Limit, Read, Reader
 from api.shape import Moment, Page, Shape, rfc3339
+from api.timeline import fold_jobs, fold_outbox
 from lifecycle.definitions import Status
+from lifecycle.legs import Position, holding
 
 router = APIRouter(prefix=API, tags=["instances"])
 
 
 class InstanceRow(Shape):
-    """Where one instance stands; ``age`` of its present visit in seconds."""
+    """Where one instance stands; ``age`` of its present visit in seconds.
+
+    ``limit_seconds`` is that of its state, or of its run where that alone is exceeded.
+    """
 
     workflow: str
     environment: str
@@ -36,6 +42,8 @@ class InstanceRow(Shape):
     probe: bool
     service: str = ""
     trace_id: str = ""
+    limit_seconds: float | None = None
+    leg: LegView | None = None
     page: str
 
 
@@ -65,6 +73,9 @@ def read_instances(
     ] = None,
     older_than: Annotated[str, Query(description="In their state longer: seconds or 15m")] = "",
     search: Annotated[str, Query(description="A part of the id, in any case")] = "",
+    legs: Annotated[
+        bool, Query(description="Say what holds each open one; a question for each")
+    ] = False,
     limit: Limit = 100,
     cursor: Cursor = "",
 ) -> Page[InstanceRow]:
@@ -79,7 +90,11 @@ def read_instances(
         older_than=seconds("older_than", older_than) if older_than else None,
         search=search,
     )
-    return instances(read, wanted, limit, cursor)
+    page = instances(read, wanted, limit, cursor)
+    if not legs:
+        return page
+    items = [row.model_copy(update={"leg": _leg(read, row)}) for row in page.items]
+    return page.model_copy(update={"items": items})
 
 
 def checked_status(status: str) -> str:
@@ -138,3 +153,26 @@ def _row(row: dict[str, Any]) -> InstanceRow:
         "page": instance_path(row["workflow_type"], row["instance_id"], row["environment"]),
     }
     return InstanceRow.model_validate(given)
+
+
+def _leg(read: Reader, row: InstanceRow) -> LegView | None:
+    """What holds it. From its row and its events: its whole path would cost ten times as much."""
+    if not row.open or row.entered_at is None:
+        return None
+    events = read.query(
+        "instance_events",
+        workflow=row.workflow,
+        instance_id=row.instance_id,
+        environments=[row.environment],
+    )
+    definition = read.judging(row.workflow, row.workflow_version)
+    state = definition.state(row.state) if definition else None
+    position = Position(
+        state=row.state,
+        status=Status(row.status) if row.status else None,
+        terminal=state is not None and state.terminal,
+        entered_at=row.entered_at,
+        first=row.entered_at == row.run_started_at,
+    )
+    found = holding(position, definition, fold_jobs(events), fold_outbox(events), read.flushed)
+    return LegView(leg=found.leg.value, since=found.since, sentence=found.sentence)

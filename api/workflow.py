@@ -12,6 +12,7 @@ from api.problems import not_found
 from api.reader import Environments, From, Read, Reader, To, Window
 from api.shape import Moment, Percentiles, Shape, Watermarks
 from lifecycle.definitions import Definition, Objective
+from lifecycle.document import did_you_mean
 
 router = APIRouter(prefix=API, tags=["workflows"])
 Workflow = Annotated[str, Path(alias="type", description="The workflow type")]
@@ -175,10 +176,13 @@ def known_environments(read: Reader, workflow: str) -> list[str]:
     rows = read.query("environments", workflow=workflow)
     if not rows and read.definitions.newest(workflow) is None:
         others = {row["workflow_type"] for row in read.query("workflows")}
-        names = ", ".join(sorted(others | set(read.definitions.workflows()))[:20])
+        names = sorted(others | set(read.definitions.workflows()))
+        every = f"one of: {', '.join(names[:20])}" if names else ""
+        near = did_you_mean(workflow, names, every)
         raise not_found(
             f"no event and no definition names the workflow type {workflow!r}",
-            f"one of: {names}" if names else "send a first event, or add a definition file",
+            (near if near == every else f"{near} {every}")
+            or "send a first event, or add a definition file",
         )
     return sorted(row["environment"] for row in rows)
 

@@ -5,7 +5,7 @@ from collections.abc import Iterator, Mapping
 from contextlib import contextmanager
 from pathlib import Path
 from typing import Any, Final
-from urllib.parse import urlsplit
+from urllib.parse import quote, urlsplit
 
 import httpx
 
@@ -170,6 +170,14 @@ class Client:
             raise Unreachable(f"{self.url} did not answer in time; is it overloaded?") from error
         except httpx.HTTPError as error:
             raise Unreachable(f"{self.url}: the connection broke: {_reason(error)}") from error
+
+
+def check_type(client: Client, workflow: str) -> None:
+    """Whether any event or definition names this workflow type.
+
+    :raises NotFound: none does; says which there are, or which one may be meant.
+    """
+    client.get(f"{API}/workflows/{quote(workflow, safe='')}/members", figure="stuck", limit=1)
 
 
 def _given(parameters: Mapping[str, Any]) -> dict[str, Any] | None:

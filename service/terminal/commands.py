@@ -27,7 +27,7 @@ def stuck(
         str, typer.Option(help="In their state longer than this (15m), whatever their limit.")
     ] = "",
     environment: Environments = [],  # noqa: B006
-    limit: Annotated[int, typer.Option(min=1, help="Tell of at most so many.")] = 20,
+    limit: Annotated[int, typer.Option(min=1, max=1000, help="Tell of at most so many.")] = 20,
     url: Url = PAGES_URL,
     token_file: TokenFile = None,
     json_output: Json = False,

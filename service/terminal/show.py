@@ -1,11 +1,10 @@
 """``donewatch show``: everything about one instance, as its page shows it."""
 
 from collections.abc import Mapping
-from difflib import get_close_matches
 from typing import Any
 
 from api.paths import api_path, instance_path
-from service.terminal.client import Client, NotFound
+from service.terminal.client import Client, NotFound, check_type
 from service.terminal.printer import NONE, STYLES, Cell, Printer, clock, span, when
 
 Row = Mapping[str, Any]
@@ -28,7 +27,7 @@ def show(
     try:
         found = client.get(api_path(page))
     except NotFound as error:
-        printer.note(error.detail + _hint(client, workflow))
+        printer.note(_missing(client, workflow, error.detail))
         return 1
     if as_json:
         printer.json({**found, "url": client.url + page})
@@ -41,16 +40,12 @@ def show(
     return 0
 
 
-def _hint(client: Client, workflow: str) -> str:
-    page = client.get(api_path("/workflows"), window="1m", limit=1000)
-    known = [item["workflow"] for item in page["items"]]
-    if workflow in known:
-        return ": check the id, or wait for its first event to be stored"
-    if not known:
-        return ": no event of any type is stored yet"
-    near = get_close_matches(workflow, known, 1)
-    guess = f" (did you mean {near[0]}?)" if near else ""
-    return f": there is no workflow type {workflow!r}{guess}; there are {', '.join(known[:20])}"
+def _missing(client: Client, workflow: str, detail: str) -> str:
+    try:
+        check_type(client, workflow)
+    except NotFound as error:
+        return str(error)
+    return f"{detail}: check the id, or wait for its first event to be stored"
 
 
 def _head(printer: Printer, found: Row, url: str) -> None:

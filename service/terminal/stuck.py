@@ -1,9 +1,9 @@
 """``donewatch stuck``: which operations are stuck, in which leg, since when."""
 
+from datetime import datetime
 from typing import Any, Final
-from urllib.parse import quote
 
-from service.terminal.client import API, Client, NotFound
+from service.terminal.client import API, Client, check_type
 from service.terminal.printer import Cell, Printer, many, span, when
 
 MOST: Final = 1000  # of one request
@@ -22,70 +22,63 @@ def stuck(
     limit: int,
     as_json: bool,
 ) -> int:
-    """Print what is stuck, the oldest first, ``limit`` at most; exit code 1 if there is any.
+    """Print what is stuck, the longest in its state first; exit code 1 if there is any.
 
-    ``older_than`` (seconds) stands in for the limits of the definitions.
+    ``older_than`` (seconds): instead, what is open and longer in its state than that. ``limit``: at
+    most so many, 1000 at most.
 
     :raises CouldNotRun: the service does not answer, or there is no such workflow.
     """
-    found: list[dict[str, Any]] = []
-    every = older_than is not None
-    for each in [workflow] if workflow else _workflows(client, environments, every=every):
-        found += client.get(
-            f"{API}/workflows/{quote(each, safe='')}/members",
-            figure="stuck",
-            longer_than=None if older_than is None else str(older_than),
-            environment=environments,
-            limit=MOST,
-        )["items"]
-    found.sort(key=lambda item: -item["age"])
-    total, shown = len(found), [_told(client, item) for item in found[:limit]]
+    asked: dict[str, Any] = {"workflow": workflow, "environment": environments}
+    if older_than is None:
+        asked["stuck"] = "true"
+    else:
+        asked |= {"open": "true", "older_than": str(older_than)}
+    page = client.get(f"{API}/instances", limit=limit, legs="true", **asked)
+    shown = [_told(client.url, item) for item in _operations(page)]
+    total = len(shown)
+    if page["next_cursor"]:
+        total = len(_operations(client.get(f"{API}/instances", limit=MOST, **asked)))
+    if workflow and not total:
+        check_type(client, workflow)
     if as_json:
         printer.json({"items": shown, "total": total})
     else:
         _print(printer, shown, total)
-    return 1 if total else 0
+    return 1 if shown else 0
 
 
-def _workflows(client: Client, environments: list[str], *, every: bool) -> list[str]:
-    """Types that have something stuck, or ``every`` one."""
-    names: list[str] = []
-    cursor = ""
-    while True:
-        page = client.get(
-            f"{API}/workflows",
-            window="1m",  # the overview counts what it lists: a short window keeps that cheap
-            environment=environments,
-            limit=MOST,
-            cursor=cursor,
-        )
-        names += [item["workflow"] for item in page["items"] if every or item["stuck"]]
-        if not (cursor := page["next_cursor"] or ""):
-            return names
+def _operations(page: dict[str, Any]) -> list[dict[str, Any]]:
+    """Without probes: rules of their own watch them."""
+    return [item for item in page["items"] if not item["probe"]]
 
 
-def _told(client: Client, item: dict[str, Any]) -> dict[str, Any]:
-    try:
-        detail = client.get(API + item["page"])
-    except NotFound:  # erased or expired since the list was made
-        detail = {}
-    leg = detail.get("leg") or {}
+def _told(url: str, item: dict[str, Any]) -> dict[str, Any]:
+    since, age = item["entered_at"], item["age"]
+    if item["stuck_cause"] == "run":
+        since = item["run_started_at"]
+        age += _seconds(since, item["entered_at"])
+    leg = item["leg"] or {}
     return {
         "workflow": item["workflow"],
         "environment": item["environment"],
         "instance_id": item["instance_id"],
         "state": item["state"],
-        "since": item["since"],
-        "age_seconds": item["age"],
+        "since": since,
+        "age_seconds": age,
         "limit_seconds": item["limit_seconds"],
         "leg": leg.get("leg"),
         "sentence": leg.get("sentence"),
-        "url": client.url + item["page"],
+        "url": url + item["page"],
     }
 
 
+def _seconds(start: str, end: str) -> float:
+    return (datetime.fromisoformat(end) - datetime.fromisoformat(start)).total_seconds()
+
+
 def _print(printer: Printer, shown: list[dict[str, Any]], total: int) -> None:
-    if not total:
+    if not shown:
         printer.line(Cell("nothing is stuck", "green"))
         return
     if printer.pretty:
@@ -93,7 +86,7 @@ def _print(printer: Printer, shown: list[dict[str, Any]], total: int) -> None:
             _block(printer, each)
     else:
         printer.table(_COLUMNS, [_row(each) for each in shown])
-    oldest = span(shown[0]["age_seconds"]) if shown else ""
+    oldest = span(max(each["age_seconds"] for each in shown))
     more = f", {len(shown)} of them shown" if total > len(shown) else ""
     at_least = "at least " if total >= MOST else ""
     printer.note(f"{at_least}{many(total, 'instance')} stuck{more}; the oldest for {oldest}")

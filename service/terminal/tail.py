@@ -4,7 +4,7 @@ from collections.abc import Mapping
 from itertools import islice
 from typing import Any
 
-from service.terminal.client import API, Client
+from service.terminal.client import Client, NotFound, check_type
 from service.terminal.printer import STYLES, Cell, Printer, clock
 from service.terminal.stream import follow
 
@@ -26,7 +26,11 @@ def tail(
     :raises CouldNotRun: the service does not answer at first, or refuses.
     """
     if workflow:
-        _check_workflow(client, printer, workflow)
+        try:
+            check_type(client, workflow)
+        except NotFound as error:
+            # a slip, or a type that sends its first event in a moment
+            printer.note(f"so far, {error}")
     asked = {
         "workflow": workflow,
         "instance": instance_id,
@@ -43,15 +47,6 @@ def tail(
     except KeyboardInterrupt:
         pass  # the way to end it
     return 0
-
-
-def _check_workflow(client: Client, printer: Printer, workflow: str) -> None:
-    """A type that nobody knows may be one that sends its first event in a moment, or a slip."""
-    page = client.get(f"{API}/workflows", window="1m", limit=1000)
-    known = [item["workflow"] for item in page["items"]]
-    if workflow not in known:
-        names = f"; there are {', '.join(known[:20])}" if known else ""
-        printer.note(f"no event and no definition names the type {workflow!r} so far{names}")
 
 
 def _cells(event: Mapping[str, Any]) -> list[str | Cell]:

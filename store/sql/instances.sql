@@ -6,7 +6,9 @@ SELECT {workflow:String} AS workflow_type, environment, instance_id, run, state,
        NOT probe AND (stuck_in_state OR stuck_in_run) AS stuck,
        multiIf(NOT stuck, '', stuck_in_state AND stuck_in_run, 'state and run', stuck_in_state, 'state', 'run') AS stuck_cause,
        about.1 AS workflow_version, entered_at, started_at AS run_started_at, ended_at, state_age AS age, probe = 1 AS probe,
-       about.2 AS service, about.5 AS trace_id
+       about.2 AS service, about.5 AS trace_id,
+       -- the limit that counts: of its run only where that alone is exceeded
+       if(stuck_in_run AND NOT stuck_in_state, run_limit, state_limit) AS limit_seconds
 FROM runs
 WHERE run = last_run
   AND ({state:String} = '' OR state = {state:String})

@@ -77,8 +77,18 @@ async def test_a_row(client: httpx.AsyncClient) -> None:
         "probe": False,
         "service": "orders",
         "trace_id": TRACE,
+        "limit_seconds": 900.0,
+        "leg": None,
         "page": "/instances/order/order-1042?environment=production",
     }
+
+
+async def test_what_holds_each_where_asked_for(client: httpx.AsyncClient) -> None:
+    items = (await get(client, "/api/v1/instances", legs="true"))["items"]
+    for item in items:
+        one = await get(client, "/api/v1" + item["page"])
+        assert item["leg"] == (one["leg"] if item["open"] else None)
+    assert sum(item["leg"] is not None for item in items) == 5
 
 
 async def test_what_holds_a_stuck_instance_in_words(client: httpx.AsyncClient) -> None:

@@ -612,6 +612,7 @@ def _listed() -> Iterator[Row]:
             "probe": False,
             "service": "orders",
             "trace_id": TRACE,
+            "limit_seconds": limit,
         }
 
 

@@ -17,7 +17,7 @@ def listed(run: Run, *arguments: str) -> list[dict[str, Any]]:
 
 
 def test_each_with_its_leg_and_where_to_look(run: Run, service: Donewatch) -> None:
-    whole_run, in_state = listed(run)
+    in_state, whole_run = listed(run)
     assert (whole_run["instance_id"], whole_run["limit_seconds"]) == ("o-4", 3600)
     assert whole_run["age_seconds"] == pytest.approx(4200, abs=120)
     assert in_state["age_seconds"] == pytest.approx(2400, abs=120)
@@ -52,7 +52,7 @@ def test_selected(run: Run, arguments: list[str], names: set[str]) -> None:
 
 def test_a_pipe_gets_one_line_each(run: Run, service: Donewatch) -> None:
     found = run("stuck")
-    head, first, second = found.stdout.splitlines()
+    head, second, first = found.stdout.splitlines()
     assert head.split()[:4] == ["workflow", "instance", "environment", "state"]
     assert first.split()[:4] == ["order", "o-4", "production", "payment_pending"]
     assert second.endswith(f"{service.pages}/instances/order/o-1?environment=production")
@@ -73,9 +73,11 @@ def test_nothing(run: Run) -> None:
 
 
 WRONG = [
-    pytest.param(["--workflow", "ordr"], ["'ordr'", "order, pay.out"], id="mistyped type"),
+    pytest.param(["--workflow", "ordr"], ["'ordr'", "did you mean 'order'?"], id="mistyped type"),
     pytest.param(["--older-than", "15x"], ["--older-than", "'15x'", "15m"], id="mistyped duration"),
+    pytest.param(["--workflow", "zzz"], ["'zzz'", "order, pay.out"], id="another type"),
     pytest.param(["--limit", "0"], ["--limit"], id="no limit"),
+    pytest.param(["--limit", "1001"], ["--limit"], id="more than one answer has"),
     pytest.param(["--url", "localhost:8080"], ["--url", "http://127.0.0.1:8080"], id="no scheme"),
     pytest.param(["--url", "http://h:x"], ["--url", "'http://h:x'"], id="no port"),
     pytest.param(["--url", "http://h/?a=1"], ["has a query"], id="a query"),

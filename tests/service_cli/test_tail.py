@@ -57,7 +57,7 @@ def test_what_comes_is_told_line_by_line_until_interrupted(
 ) -> None:
     tail = Tail(service, "--workflow", "tailed", "--since", "1h")
     tails.append(tail)
-    assert "names the type 'tailed' so far; there are" in tail.remark()
+    assert "so far, no event and no definition names the workflow type 'tailed'" in tail.remark()
     given = {"workflow_type": "tailed", "action": "go", "reason": "why"}
     service.take(transition("t-1", "", "a", ago(seconds=1), event_id="t1", **given))
     service.take(transition("t-1", "a", "b\u202e", ago(seconds=1), event_id="t2", **given))
