@@ -195,11 +195,11 @@ class Donewatch:
     def wait_alert(self, name: str, state: str, seconds: float = 30.0) -> dict[str, Any]:
         """Wait until the alert of that name is in that state."""
 
-        def look() -> dict[str, Any] | None:
-            found = self.alert(name)
-            return found if found is not None and found["state"] == state else None
+        def look() -> dict[str, Any]:
+            found = self.alert(name) or {}
+            return found if found.get("state") == state else {}
 
-        return until(look, seconds, what=f"{name} {state}") or {}
+        return until(look, seconds, what=f"{name} {state}")
 
     def rule(self, name: str) -> dict[str, Any] | None:
         """The rule of that name, if there is one."""
@@ -207,16 +207,16 @@ class Donewatch:
 
     def wait_evaluated(self, name: str, times: int = 2) -> dict[str, Any]:
         """Wait until a rule has been evaluated again, so many times."""
-        found: dict[str, Any] = {}
+        found = self.rule(name) or {}
         for _ in range(times):
-            before = found.get("last_evaluation") or (self.rule(name) or {}).get("last_evaluation")
+            before = found.get("last_evaluation")
 
-            def again(before: str | None = before) -> dict[str, Any] | None:
-                rule = self.rule(name)
-                new = rule is not None and rule["last_evaluation"] not in (None, before)
-                return rule if new else None
+            def again(before: str | None = before) -> dict[str, Any]:
+                rule = self.rule(name) or {}
+                new = rule.get("last_evaluation") not in (None, before)
+                return rule if new else {}
 
-            found = until(again, what=f"an evaluation of {name}") or {}
+            found = until(again, what=f"an evaluation of {name}")
         return found
 
     @staticmethod

@@ -6,7 +6,6 @@ assembled service is asked, over real sockets, by those who break the rules.
 
 import gzip
 import json
-import re
 import socket
 from collections.abc import Callable, Iterable, Iterator
 from dataclasses import dataclass, field
@@ -427,8 +426,8 @@ def questions(service: Donewatch) -> Iterator[str]:
                 elif each["in"] == "query":
                     query[each["name"]] = value
                 text = "&".join(f"{name}={quote(value)}" for name, value in query.items())
-                filled = re.sub(r"\{(\w+)\}", lambda m, n=names: quote(n[m[1]], safe=""), path)
-                yield f"{filled}?{text}"
+                filled = {name: quote(part, safe="") for name, part in names.items()}
+                yield f"{path.format(**filled)}?{text}"
 
 
 def test_every_parameter_of_every_operation(service: Donewatch) -> None:

@@ -11,7 +11,7 @@ from pathlib import Path
 import pytest
 
 from tests.peers.clickhouse import ClickHouseServer
-from tests.peers.donewatch import Donewatch, until
+from tests.peers.donewatch import Donewatch
 from tests.service import story
 from tests.service.conftest import Make
 from tests.service.traffic import Traffic
@@ -77,11 +77,10 @@ def test_what_is_under_way_is_told_to_come_back(make: Make) -> None:
 def test_in_mid_traffic_everything_acknowledged_is_stored(make: Make) -> None:
     service = make(rules="").start()
     with Traffic(lambda: service.otlp) as traffic:
-        until(lambda: traffic.count() > 200, what="traffic")
+        traffic.wait(200)
         assert ended(service) < SOON
         service.start()
-        before = traffic.count()
-        until(lambda: traffic.count() > before, what="traffic")
+        traffic.wait(1)
         traffic.finish()
     assert traffic.wrong == [], "nobody was told anything but to come back"
     (edge,) = service.api("/workflows/order")["edges"]

@@ -100,12 +100,10 @@ def test_traffic_goes_on_over_a_killed_server_without_loss_or_double(
     service = make(rules="", STORE__DSN=server.dsn).start()
     with Traffic(lambda: service.otlp, ("native lines", "otlp protobuf")) as traffic:
         for _ in range(2):
-            before = traffic.count()
-            until(lambda before=before: traffic.count() > before + 100, what="traffic")
+            traffic.wait(100)
             server.kill()
             server.start()
-        before = traffic.count()
-        until(lambda: traffic.count() > before + 100, what="traffic")
+        traffic.wait(100)
         traffic.finish()
     assert traffic.wrong == []
     assert service.running

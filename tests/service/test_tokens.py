@@ -56,10 +56,14 @@ def test_each_tenant_sees_its_own(told: Donewatch) -> None:
         (edge,) = told.api("/workflows/order")["edges"]
         assert edge["count"] == orders
         alert = told.wait_alert("OrderStuck", "firing")
-        until(lambda n=orders: (told.alert("OrderStuck") or {})["members_total"] == n)
+        wait_members(told, orders)
         assert told.get("/api/v1/alerts/" + alert["fingerprint"]).status_code == 200
     told.token = "shop-eyes"
     assert told.get("/api/v1/instances/order/order-2").status_code == 404
+
+
+def wait_members(service: Donewatch, number: int) -> None:
+    until(lambda: (service.alert("OrderStuck") or {})["members_total"] == number)
 
 
 READING = ["/api/v1/workflows", "/api/v1/alerts", "/api/v1/rules", "/api/v1/ingest", "/metrics"]

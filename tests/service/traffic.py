@@ -10,6 +10,7 @@ from typing import Any, Self
 import httpx
 
 from tests.collector.senders import SENDERS
+from tests.peers.donewatch import until
 from tests.service import story
 
 _BATCH = 20
@@ -72,6 +73,11 @@ class Traffic:
         """How many orders have been acknowledged by now."""
         with self._lock:
             return len(self.acknowledged)
+
+    def wait(self, more: int) -> None:
+        """Wait until so many more orders have been acknowledged."""
+        enough = self.count() + more
+        until(lambda: self.count() >= enough, what="traffic")
 
     def finish(self) -> None:
         """Let every producer deliver what it has begun, and end."""
