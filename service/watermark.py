@@ -10,7 +10,7 @@ from store import Database
 from store.connection import Bounds
 from store.watermark import read_watermark
 
-_READING: Final = Bounds(seconds=5)
+_READING: Final = Bounds(seconds=2)  # it takes milliseconds
 _PATIENCE: Final = 1.0  # seconds that who only looks waits for another who reads
 
 
