@@ -9,7 +9,7 @@ from typing import Any
 import pytest
 
 from tests.peers.clickhouse import free_port
-from tests.peers.donewatch import ROOT, run
+from tests.peers.donewatch import ROOT, run, until
 from tests.service import story
 from tests.service.conftest import Make
 
@@ -98,9 +98,7 @@ def test_a_data_directory_is_one_collector_whatever_the_store(make: Make) -> Non
     first = make(STORE__DSN=nobody).begin()
     try:
         second = make(name="second", DATA_DIR=first.data, STORE__DSN=nobody)
-        lock = first.data / "donewatch.lock"
-        while not (lock.exists() and str(first.pid) in lock.read_text()):
-            assert first.running, first.log
+        until(lambda: "waiting for the store" in first.log)
         line = refusal(second.directory, DATA_DIR=first.data, STORE__DSN=nobody)
         assert f"process {first.pid} " in line
     finally:

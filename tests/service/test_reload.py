@@ -123,8 +123,14 @@ def patient(tmp_path_factory: pytest.TempPathFactory) -> Any:
         service.close()
 
 
-@pytest.mark.parametrize("folder", ["workflows", "rules"])
-@pytest.mark.parametrize("content", HOSTILE)
+@pytest.mark.parametrize(
+    ("folder", "content"),
+    [
+        pytest.param(folder, *each.values, id=f"{each.id} in {folder}")
+        for number, each in enumerate(HOSTILE)
+        for folder in (("workflows", "rules") if number < 3 else ("rules",))
+    ],
+)
 def test_a_hostile_file_is_told_and_harms_nothing(
     patient: Donewatch, folder: str, content: bytes
 ) -> None:
