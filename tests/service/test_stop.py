@@ -34,8 +34,10 @@ def open_connection(url: str, sent: bytes) -> socket.socket:
     return connection
 
 
-def test_idle_connections_hold_nothing_up(make: Make) -> None:
+def test_idle_connections_hold_nothing_up_and_alerts_go_on_afterwards(make: Make) -> None:
     service = make().start()
+    service.take(story.submit("order-1"))
+    before = service.wait_alert("OrderStuck", "firing")
     idle = [open_connection(url, b"") for url in (service.pages, service.otlp) for _ in range(20)]
     asked = b"GET /healthz HTTP/1.1\r\nHost: localhost\r\n\r\n"
     kept = [open_connection(url, asked) for url in (service.pages, service.otlp)]
@@ -44,6 +46,11 @@ def test_idle_connections_hold_nothing_up(make: Make) -> None:
     assert ended(service) < SOON / 2
     for each in (*idle, *kept):
         each.close()
+    service.start()
+    service.wait_evaluated("OrderStuck")
+    after = service.alert("OrderStuck")
+    assert after is not None
+    assert (after["state"], after["firing_since"]) == ("firing", before["firing_since"])
 
 
 def test_what_is_under_way_is_told_to_come_back(make: Make) -> None:
@@ -85,18 +92,6 @@ def test_in_mid_traffic_everything_acknowledged_is_stored(make: Make) -> None:
     assert traffic.wrong == [], "nobody was told anything but to come back"
     (edge,) = service.api("/workflows/order")["edges"]
     assert edge["count"] == len(traffic.sent) == len(traffic.acknowledged)
-
-
-def test_an_alert_goes_on_after_an_orderly_end(make: Make) -> None:
-    service = make().start()
-    service.take(story.submit("order-1"))
-    before = service.wait_alert("OrderStuck", "firing")
-    ended(service)
-    service.start()
-    service.wait_evaluated("OrderStuck")
-    after = service.alert("OrderStuck")
-    assert after is not None
-    assert (after["state"], after["firing_since"]) == ("firing", before["firing_since"])
 
 
 @pytest.fixture
