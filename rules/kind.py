@@ -120,6 +120,10 @@ class MoreThan:
             return count > self.count
         return rate is not None and rate > self.share and out_of >= least
 
+    def value(self, count: int, rate: float | None) -> float:
+        """The number that is compared: the count, or the share (0 where there is none)."""
+        return float(count) if self.share is None else float(rate or 0)
+
     @property
     def threshold(self) -> float:
         """The number that the value is compared with."""

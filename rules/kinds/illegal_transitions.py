@@ -56,7 +56,7 @@ class IllegalTransitions:
             samples.append(
                 Sample(
                     labels=labels,
-                    value=float(illegal if self.more_than.share is None else rate or 0),
+                    value=self.more_than.value(illegal, rate),
                     threshold=self.more_than.threshold,
                     firing=firing,
                     count=illegal,

@@ -56,7 +56,7 @@ class RetryExhaustion:
             samples.append(
                 Sample(
                     labels=labels,
-                    value=float(exhausted if self.more_than.share is None else rate or 0),
+                    value=self.more_than.value(exhausted, rate),
                     threshold=self.more_than.threshold,
                     firing=firing,
                     count=exhausted,
