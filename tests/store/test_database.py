@@ -11,7 +11,7 @@ from lifecycle.errors import StoreRefused, StoreUnavailable
 from lifecycle.events import EVENT_COLUMNS, Event
 from store import Database, TenantStore
 from store.alerts import AlertTable, SavedAlert, SavedChange
-from store.connection import Bounds
+from store.connection import Bounds, Connection
 from store.definitions import save_definitions
 from store.events import RejectedEvent, insert_events, insert_rejected
 from store.migrations import all_migrations
@@ -178,8 +178,16 @@ def test_rejected_events_are_kept_and_counted(database: Database, tenant: str) -
     assert [(row["reason"], row["field"], row["count"]) for row in rows] == [("missing", "to", 2)]
 
 
-def test_the_watermark_is_that_of_the_slowest_collector(database: Database) -> None:
+@pytest.fixture
+def unmarked(database: Database) -> Connection:
+    """A store that no collector has marked: marks belong to no tenant, other tests leave theirs."""
     connection = database.connect()
+    connection.command("TRUNCATE TABLE collector_marks")
+    return connection
+
+
+def test_the_watermark_is_that_of_the_slowest_collector(unmarked: Connection) -> None:
+    connection = unmarked
     early, late = NOW - timedelta(days=3), NOW - timedelta(days=2)
     publish_mark(connection, Mark("slow", NOW, early, 4))
     publish_mark(connection, Mark("fast", NOW, late, 9))
@@ -192,8 +200,8 @@ def test_the_watermark_is_that_of_the_slowest_collector(database: Database) -> N
     assert last_segment(connection, "never seen") == 0
 
 
-def test_only_a_later_mark_counts(database: Database) -> None:
-    connection = database.connect()
+def test_only_a_later_mark_counts(unmarked: Connection) -> None:
+    connection = unmarked
     assert last_mark(connection, "stepping") is None
     publish_mark(connection, Mark("stepping", NOW, NOW, 1))
     publish_mark(connection, Mark("stepping", NOW - timedelta(hours=1), NOW + timedelta(1), 2))
