@@ -136,7 +136,6 @@ class Checker:
             tenant=self._tenant,
             received_at=self._received_at,
             collector=self._collector,
-            content_hash=int.from_bytes(digest[:8], "big"),
             **content,
         )
 

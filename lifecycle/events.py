@@ -71,7 +71,6 @@ class Event:
     trace_id: str = ""  # 32 lowercase hex digits, or empty
     span_id: str = ""  # 16 lowercase hex digits, or empty
     attributes: str = "{}"
-    content_hash: int = 0  # of all that the producer sent; tells copies from conflicts
     collector: str = ""
     segment: int = 0  # the batch in which the collector inserted it
     position: int = 0  # its place in that batch

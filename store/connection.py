@@ -133,6 +133,25 @@ class Connection:
             except Exception as error:
                 raise self._translate(error) from error
 
+    def insert_native(
+        self, table: str, data: bytes, token: str, settings: Mapping[str, Any]
+    ) -> None:
+        """Insert rows in ClickHouse's Native format, as they are; ``token`` as for ``insert``.
+
+        :raises StoreUnavailable: it may have happened or not; the same token is safe to try again.
+        :raises StoreRefused: nothing was inserted, if the settings make it one block.
+        """
+        with self._turn():
+            try:
+                self._open().raw_insert(
+                    table,
+                    insert_block=data,
+                    settings={"insert_deduplication_token": token, **settings},
+                    fmt="Native",
+                )
+            except Exception as error:
+                raise self._translate(error) from error
+
     @contextmanager
     def _turn(self) -> Iterator[None]:
         """Its calls wait for each other, but not without end for one that hangs."""

@@ -79,7 +79,6 @@ _NO_EVENT: Row = {each.name: None if "None" in str(each.type) else "" for each i
     "collector": "c1",
     "segment": 7,
     "position": 0,
-    "content_hash": 1,
 }
 
 

@@ -90,7 +90,7 @@ def explain(figure: str, parameters: Row, lines: Sequence[str], case: Case) -> s
             name: value
             for name in event.__slots__
             if (value := getattr(event, name)) not in ("", None, "{}")
-            and name not in ("tenant", "content_hash", "collector", "segment", "position")
+            and name not in ("tenant", "collector", "segment", "position")
         }
         for name in ("occurred_at", "received_at", "entered_at", "scheduled_at"):
             if name in shown:

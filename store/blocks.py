@@ -1,0 +1,128 @@
+"""Events as ClickHouse's Native bytes: made once, when they are received, and inserted as they are.
+
+A block does not say which collector received it, nor where it stands: that is stamped on when its
+segment is inserted.
+"""
+
+from collections.abc import Mapping, Sequence
+from dataclasses import dataclass
+from operator import attrgetter
+from typing import Any, Final
+
+from lifecycle.events import EVENT_COLUMNS, Event
+from store.native import NativeReader, varint, write_column
+
+_NAME: Final = "LowCardinality(String)"
+_TIME: Final = "DateTime64(6, 'UTC')"
+# in the order of ``stamped``
+_STAMPS: Final = {"collector": _NAME, "segment": "UInt64", "position": "UInt32"}
+_INTEGERS: Final = ("sequence", "attempt", "max_attempts", "basis_sequence", "emitted", "dropped")
+_TEXTS: Final = (
+    "event_id",
+    "instance_id",
+    "business_key",
+    "actor_id",
+    "reason",
+    "key",
+    "job_id",
+    "effect_key",
+    "cause_key",
+    "outbox_id",
+    "transition_key",
+    "producer",
+    "trace_id",
+    "span_id",
+    "attributes",
+)
+_TYPES: Final[Mapping[str, str]] = {
+    "occurred_at": _TIME,
+    "received_at": _TIME,
+    "entered_at": f"Nullable({_TIME})",
+    "scheduled_at": f"Nullable({_TIME})",
+    **dict.fromkeys(_INTEGERS, "Nullable(Int64)"),
+    **dict.fromkeys(_TEXTS, "String"),
+}
+BLOCK_COLUMNS: Final[tuple[str, ...]] = tuple(name for name in EVENT_COLUMNS if name not in _STAMPS)
+# As the table ``events`` has them; a test compares
+BLOCK_TYPES: Final[Mapping[str, str]] = {name: _TYPES.get(name, _NAME) for name in BLOCK_COLUMNS}
+
+_ROW: Final = attrgetter(*BLOCK_COLUMNS)
+_WIDTH: Final = varint(len(BLOCK_COLUMNS))
+_STAMPED_WIDTH: Final = varint(len(BLOCK_COLUMNS) + len(_STAMPS))
+
+
+@dataclass(frozen=True, slots=True)
+class Block:
+    """``rows`` events as one Native block of ``BLOCK_COLUMNS``."""
+
+    rows: int
+    data: bytes
+
+
+def block_of(events: Sequence[Event]) -> Block:
+    """Checked events as a block."""
+    values = zip(*map(_ROW, events), strict=True) if events else [()] * len(BLOCK_COLUMNS)
+    return block_of_columns(dict(zip(BLOCK_COLUMNS, values, strict=True)), len(events))
+
+
+def block_of_columns(columns: Mapping[str, Sequence[Any]], rows: int) -> Block:
+    """A block of values by column; a column left out is empty, or NULL, in every row.
+
+    Texts are strings, times microseconds since the Unix epoch.
+    """
+    data = bytearray(_WIDTH + varint(rows))
+    for name, kind in BLOCK_TYPES.items():
+        write_column(data, name, kind, columns.get(name), rows)
+    return Block(rows, bytes(data))
+
+
+def stamped(blocks: Sequence[Block], collector: str, segment: int) -> bytes:
+    """What ``insert_block`` takes: the blocks, with collector, segment and position in each row.
+
+    Positions count from 0 over the whole segment. The blocks' own bytes are not looked at.
+    """
+    parts: list[bytes | bytearray] = []
+    position = 0
+    for block in blocks:
+        if not block.data.startswith(_WIDTH):
+            raise ValueError("a block of other columns than those of this version")
+        if not block.rows:
+            continue
+        stamps = bytearray()
+        following = position + block.rows
+        values: Sequence[Sequence[Any]] = (
+            [collector] * block.rows,
+            [segment] * block.rows,
+            range(position, following),
+        )
+        for (name, kind), column in zip(_STAMPS.items(), values, strict=True):
+            write_column(stamps, name, kind, column, block.rows)
+        parts += (_STAMPED_WIDTH, block.data[len(_WIDTH) :], stamps)
+        position = following
+    return b"".join(parts)
+
+
+def events_of(block: Block) -> list[Event]:
+    """The events again, without collector, segment and position."""
+    columns = _columns(block)
+    return [
+        Event(**dict(zip(columns, row, strict=True))) for row in zip(*columns.values(), strict=True)
+    ]
+
+
+def halves(block: Block) -> tuple[Block, Block]:
+    """The first and the second half of a block of two rows or more."""
+    columns, middle = _columns(block), block.rows // 2
+    return (
+        block_of_columns({name: each[:middle] for name, each in columns.items()}, middle),
+        block_of_columns(
+            {name: each[middle:] for name, each in columns.items()}, block.rows - middle
+        ),
+    )
+
+
+def _columns(block: Block) -> dict[str, Sequence[Any]]:
+    ((rows, columns),) = NativeReader(block.data).blocks()
+    if rows != block.rows or tuple(columns) != BLOCK_COLUMNS:
+        raise ValueError("a block of other columns or rows than it says")
+    return columns
