@@ -76,13 +76,14 @@ def block_of_columns(columns: Mapping[str, Sequence[Any]], rows: int) -> Block:
     return Block(rows, bytes(data))
 
 
-def stamped(blocks: Sequence[Block], collector: str, segment: int) -> bytes:
+def stamped(blocks: Sequence[Block], collector: str, segment: int, first: int = 0) -> bytes:
     """What ``insert_block`` takes: the blocks, with collector, segment and position in each row.
 
-    Positions count from 0 over the whole segment. The blocks' own bytes are not looked at.
+    Positions count from ``first`` on, 0 where the blocks are the whole segment. The blocks' own
+    bytes are not looked at.
     """
     parts: list[bytes | bytearray] = []
-    position = 0
+    position = first
     for block in blocks:
         if not block.data.startswith(_WIDTH):
             raise ValueError("a block of other columns than those of this version")

@@ -65,7 +65,9 @@ def insert_block(connection: Connection, data: bytes, token: str) -> None:
     connection.insert_native("events", data, token, _ONE_BLOCK)
 
 
-def insert_rejected(connection: Connection, rejected: Sequence[RejectedEvent]) -> None:
-    """Keep what was refused."""
+def insert_rejected(
+    connection: Connection, rejected: Sequence[RejectedEvent], token: str = ""
+) -> None:
+    """Keep what was refused; the same ``token`` again adds nothing."""
     columns = [[getattr(each, name) for each in rejected] for name in _REJECTED_COLUMNS]
-    connection.insert("rejected_events", _REJECTED_COLUMNS, columns)
+    connection.insert("rejected_events", _REJECTED_COLUMNS, columns, token)
