@@ -4,7 +4,8 @@ A span is taken whatever it has; only one that cannot be read at all is refused.
 https://opentelemetry.io/docs/specs/otlp/
 """
 
-from collections.abc import Callable, Iterable, Mapping, Sequence
+from collections.abc import Callable, Iterable, Iterator, Mapping, Sequence
+from dataclasses import dataclass
 from typing import Any, Final
 
 import msgspec
@@ -60,14 +61,55 @@ class _Request(Shape):
 
 _DECODER: Final = msgspec.json.Decoder(_Request)
 
-# attributes of the resource, name of the scope, and the spans of each
-_Groups = Iterable[tuple[Mapping[str, Any], str, Sequence[Any]]]
+
+@dataclass(frozen=True, slots=True)
+class Spans:
+    """The spans of one body, as yet undecoded.
+
+    Of each group the resource's attributes, the scope's name and the spans; ``observe`` takes the
+    index of a span in the body, the span, its scope and resource, and how deep values may nest. It
+    raises ``Flaw`` where the span cannot be read.
+    """
+
+    groups: Iterable[tuple[Mapping[str, Any], str, Sequence[Any]]]
+    observe: Callable[[int, Any, str, Mapping[str, Any], int], Observed]
 
 
-def map_protobuf(body: bytes, limits: Limits, mapper: Mapper) -> Mapped:
-    """What the spans of one ``ExportTraceServiceRequest`` become.
+def map_spans(spans: Spans, limits: Limits, mapper: Mapper) -> Mapped:
+    """What spans become.
 
-    :raises BodyError: not such a message. :raises BodyTooLarge: too many spans or events.
+    :raises BodyTooLarge: more events than a body may have.
+    """
+    mapped = Mapped()
+    most = 2 * limits.records
+    for resource, scope, group in spans.groups:
+        candidates = mapper.within(Signal.SPAN, resource, scope)
+        if not candidates:  # of a shared pipeline most are nobody's here, and need no look
+            mapped.total += len(group)
+            mapped.ignored += len(group)
+            continue
+        for span in group:
+            index = mapped.total
+            mapped.total += 1
+            try:
+                observed = spans.observe(index, span, scope, resource, limits.depth)
+            except Flaw as flaw:
+                mapped.records.append(flawed(index, flaw, span))
+                continue
+            if candidates.take(observed, mapped) is None:
+                mapped.ignored += 1
+            elif len(mapped.records) > most:
+                raise BodyTooLarge(
+                    f"mappings make more than {most} events of the spans of this body:"
+                    " send it in smaller parts"
+                )
+    return mapped
+
+
+def protobuf_spans(body: bytes, limits: Limits) -> Spans:
+    """The spans of one ``ExportTraceServiceRequest``.
+
+    :raises BodyError: not such a message. :raises BodyTooLarge: too many spans.
     """
     try:
         request = ExportTraceServiceRequest.FromString(body)
@@ -82,17 +124,17 @@ def map_protobuf(body: bytes, limits: Limits, mapper: Mapper) -> Mapped:
     otlp.check_count(sum(len(scope.spans) for _, scope in scopes), limits)
     resource_of = otlp.Resources(limits.depth)
     groups = ((resource_of(each), scope.scope.name, scope.spans) for each, scope in scopes)
-    return _mapped(groups, _from_protobuf, limits, mapper)
+    return Spans(groups, _from_protobuf)
 
 
-def map_json(body: bytes, limits: Limits, mapper: Mapper) -> Mapped:
-    """What the spans of one ``ExportTraceServiceRequest`` in OTLP's JSON become.
+def json_spans(body: bytes, limits: Limits) -> Spans:
+    """The spans of one ``ExportTraceServiceRequest`` in OTLP's JSON.
 
     :raises BodyError: not JSON, or a value of the wrong type; the message has its path.
-    :raises BodyTooLarge: too many spans or events.
+    :raises BodyTooLarge: too many spans.
     """
     if not body:
-        return Mapped()
+        return Spans((), _from_json)  # as in protobuf, where nothing is the empty request
     try:
         request = _DECODER.decode(body)
     except RecursionError:
@@ -104,10 +146,12 @@ def map_json(body: bytes, limits: Limits, mapper: Mapper) -> Mapped:
     otlp.check_groups(sum(len(each.scope_spans or ()) for each in resources), limits)
     scopes = [(each, scope) for each in resources for scope in each.scope_spans or ()]
     otlp.check_count(sum(len(scope.spans or ()) for _, scope in scopes), limits)
-    return _mapped(_json_groups(scopes, limits.depth), _from_json, limits, mapper)
+    return Spans(_json_groups(scopes, limits.depth), _from_json)
 
 
-def _json_groups(scopes: Iterable[tuple[_Spans, _Scope]], depth: int) -> _Groups:
+def _json_groups(
+    scopes: Iterable[tuple[_Spans, _Scope]], depth: int
+) -> Iterator[tuple[Mapping[str, Any], str, Sequence[Any]]]:
     last: _Spans | None = None
     resource: Mapping[str, Any] = {}
     for each, scope in scopes:
@@ -116,38 +160,6 @@ def _json_groups(scopes: Iterable[tuple[_Spans, _Scope]], depth: int) -> _Groups
             pairs = each.resource.attributes if each.resource else None
             resource = otlp_json.attributes_kept(pairs, depth)
         yield resource, text_in(scope.scope, "name"), scope.spans or ()
-
-
-def _mapped(
-    groups: _Groups,
-    observe: Callable[[int, Any, str, Mapping[str, Any], int], Observed],
-    limits: Limits,
-    mapper: Mapper,
-) -> Mapped:
-    mapped = Mapped()
-    most = 2 * limits.records
-    for resource, scope, spans in groups:
-        candidates = mapper.within(Signal.SPAN, resource, scope)
-        if not candidates:  # of a shared pipeline most are nobody's here, and need no look
-            mapped.total += len(spans)
-            mapped.ignored += len(spans)
-            continue
-        for span in spans:
-            index = mapped.total
-            mapped.total += 1
-            try:
-                observed = observe(index, span, scope, resource, limits.depth)
-            except Flaw as flaw:
-                mapped.records.append(_flawed(index, flaw, span))
-                continue
-            if not candidates.take(observed, mapped):
-                mapped.ignored += 1
-            elif len(mapped.records) > most:
-                raise BodyTooLarge(
-                    f"mappings make more than {most} events of the spans of this body:"
-                    " send it in smaller parts"
-                )
-    return mapped
 
 
 def _from_protobuf(
@@ -217,7 +229,8 @@ def _from_json(
     )
 
 
-def _flawed(index: int, flaw: Flaw, span: _Span) -> Record:
+def flawed(index: int, flaw: Flaw, span: Any) -> Record:
+    """The record of a span that cannot be read, for the check to refuse."""
     return Record(
         index=index,
         door=Door.OTLP,

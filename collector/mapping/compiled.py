@@ -26,6 +26,20 @@ def test_of(cases: Cases) -> Test:
     return lambda observed: any(test(observed) for test in tests)
 
 
+def first_failure(cases: Cases, observed: Observed) -> str:
+    """What of the case that comes nearest does not hold, for a person."""
+    failing = [[each for each in case if not _test(each)(observed)] for case in cases]
+    nearest = min(failing, key=len)
+    if not nearest:
+        return ""
+    key = nearest[0].key
+    value = observed.value(key)
+    if value is None or value == "":
+        return f"{key} is missing"
+    text = text_of(value)
+    return f"{key} is {text[:80]!r}" if text is not None else f"{key} is no text or number"
+
+
 def _all(conditions: Sequence[Condition]) -> Test:
     tests = [_test(each) for each in sorted(conditions, key=lambda each: _COST[each.key.place])]
 

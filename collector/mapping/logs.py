@@ -32,7 +32,7 @@ def map_logs(records: Iterable[Record], mapper: Mapper) -> Mapped:
         if candidates is None:
             candidates = mapper.within(Signal.LOG, record.resource, record.scope)
             by_scope[record.scope] = candidates
-        if candidates and record.flaw is None and candidates.take(_observed(record), mapped):
+        if candidates and record.flaw is None and candidates.take(observed_log(record), mapped):
             continue
         if mapper.ignores_other_logs:
             mapped.ignored += 1
@@ -41,7 +41,8 @@ def map_logs(records: Iterable[Record], mapper: Mapper) -> Mapped:
     return mapped
 
 
-def _observed(record: Record) -> Observed:
+def observed_log(record: Record) -> Observed:
+    """A decoded log record as mappings see it."""
     time = record.occurred_at
     return Observed(
         index=record.index,

@@ -7,7 +7,7 @@ from typing import Any, Final
 
 import msgspec
 
-from collector.mapping.compiled import FieldValue, Test, test_of
+from collector.mapping.compiled import FieldValue, Test, first_failure, test_of
 from collector.mapping.observed import Observed
 from collector.records import Door, Flaw, Reason, Record, Refusal
 from lifecycle import mapping as said
@@ -58,6 +58,14 @@ class Mapper:
         """Whether any mapping reads these."""
         return bool(self._compiled[signal])
 
+    def why_not(self, observed: Observed) -> list[str]:
+        """Of each mapping that does not match, by name, the condition that stands in the way."""
+        return [
+            f"{each.name}: {each.why_not(observed)}"
+            for each in self._compiled[observed.signal]
+            if not each.matches(observed)
+        ]
+
     def within(self, signal: Signal, resource: Mapping[str, Any], scope: str) -> "Candidates":
         """The mappings that records of this resource and scope may still match."""
         group = Observed(-1, signal, {"scope": scope}, resource, dict)
@@ -77,13 +85,13 @@ class Candidates:
     def __bool__(self) -> bool:
         return bool(self._compiled)
 
-    def take(self, observed: Observed, into: Mapped) -> bool:
-        """Add the events of one record; whether a mapping matched it."""
+    def take(self, observed: Observed, into: Mapped) -> str | None:
+        """Add the events of one record; the name of the mapping that matched it."""
         for each in self._compiled:
             if each.matches(observed):
                 each.apply(observed, into, self._raw)
-                return True
-        return False
+                return each.name
+        return None
 
 
 class _Compiled:
@@ -97,6 +105,10 @@ class _Compiled:
         self.may: Test = test_of(shared)
         self.matches: Test = test_of(mapping.match)
         self._events = [_Event(mapping.name, each) for each in mapping.emit]
+        self._cases = mapping.match
+
+    def why_not(self, observed: Observed) -> str:
+        return first_failure(self._cases, observed)
 
     def apply(self, observed: Observed, into: Mapped, raw: int) -> None:
         called = [each for each in self._events if each.when(observed)]

@@ -16,6 +16,9 @@ from opentelemetry.sdk.trace.export import SimpleSpanProcessor
 from opentelemetry.sdk.trace.export.in_memory_span_exporter import InMemorySpanExporter
 from opentelemetry.trace import Span, SpanKind, Status, StatusCode
 
+from collector.limits import Limits
+from collector.mapping import Mapped, Mapper
+from collector.otlp_traces import json_spans, map_spans, protobuf_spans
 from tests.collector.senders import NANOS, Body
 
 SECOND = 1_000_000_000
@@ -79,6 +82,14 @@ def traces_json(request: ExportTraceServiceRequest) -> Body:
             if name in span:
                 span[name] = base64.b64decode(span[name]).hex()
     return Body("/v1/traces", json.dumps(document).encode(), "application/json")
+
+
+def map_protobuf(body: bytes, limits: Limits, mapper: Mapper) -> Mapped:
+    return map_spans(protobuf_spans(body, limits), limits, mapper)
+
+
+def map_json(body: bytes, limits: Limits, mapper: Mapper) -> Mapped:
+    return map_spans(json_spans(body, limits), limits, mapper)
 
 
 TRACE_SENDERS = {"protobuf": traces_protobuf, "json": traces_json}

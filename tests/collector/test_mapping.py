@@ -10,12 +10,18 @@ from opentelemetry.trace import SpanKind
 from collector.check import Checker
 from collector.limits import Limits
 from collector.mapping import Mapped, Mapper, map_logs
-from collector.otlp_traces import map_json, map_protobuf
 from collector.records import BodyTooLarge, Door, Flaw, Reason, Record
 from lifecycle.events import Event
 from lifecycle.mapping_files import read_mapping
 from tests.collector.senders import NANOS, NOW
-from tests.collector.spans import Tracing, traces_json, traces_protobuf, tracing
+from tests.collector.spans import (
+    Tracing,
+    map_json,
+    map_protobuf,
+    traces_json,
+    traces_protobuf,
+    tracing,
+)
 
 SPAN_JOB = """\
 mapping: jobs

@@ -11,11 +11,10 @@ from collector.check import Checker
 from collector.limits import Limits
 from collector.mapping import Mapped, Mapper
 from collector.mapping.shipped import SHIPPED
-from collector.otlp_traces import map_json, map_protobuf
 from lifecycle.events import Event
 from lifecycle.mapping_files import read_mapping, repeated_mappings
 from tests.collector.senders import NOW
-from tests.collector.spans import traces_protobuf, tracing
+from tests.collector.spans import map_json, map_protobuf, traces_protobuf, tracing
 
 CAPTURED = Path(__file__).parent / "captured" / "celery.json"
 
