@@ -1,0 +1,49 @@
+"""A service with a token, and the foreign SDKs."""
+
+import hashlib
+import json
+import subprocess
+from collections.abc import Iterator
+
+import pytest
+
+from tests.clients.senders import JAVASCRIPT
+from tests.peers.donewatch import Donewatch
+
+TOKEN = "t0ken"
+
+
+@pytest.fixture(scope="session")
+def javascript() -> None:
+    """OpenTelemetry's JavaScript SDK, installed from its lock where it is not."""
+    lock = (JAVASCRIPT / "package-lock.json").read_bytes()
+    assert b'"resolved"' not in lock, "the lock is to name no registry"
+    stamp = JAVASCRIPT / "node_modules" / ".ready"
+    digest = hashlib.sha256(lock).hexdigest()
+    if not stamp.exists() or stamp.read_text() != digest:
+        done = subprocess.run(
+            ["npm", "ci", "--ignore-scripts", "--no-audit", "--no-fund"],
+            cwd=JAVASCRIPT,
+            capture_output=True,
+            text=True,
+            timeout=280,
+            check=False,
+        )
+        assert done.returncode == 0, done.stderr
+        stamp.write_text(digest)
+
+
+@pytest.fixture(scope="package")
+def service(tmp_path_factory: pytest.TempPathFactory) -> Iterator[Donewatch]:
+    """One service for all clients."""
+    token = {
+        "hash": hashlib.sha256(TOKEN.encode()).hexdigest(),
+        "tenant": "shop",
+        "scopes": ["ingest", "read"],
+    }
+    found = Donewatch(tmp_path_factory.mktemp("clients"), TOKENS=json.dumps([token]))
+    found.token = TOKEN
+    try:
+        yield found.start()
+    finally:
+        found.close()
