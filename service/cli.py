@@ -11,7 +11,7 @@ import typer
 
 from lifecycle.errors import DonewatchError
 from service.settings import load_settings
-from service.terminal.commands import emit, show, stuck, tail
+from service.terminal.commands import emit, import_, show, stuck, tail
 
 FOUND: Final = 1
 COULD_NOT_RUN: Final = 2
@@ -142,6 +142,7 @@ def retire(
 
 for command in (stuck, show, tail, emit):
     app.command()(command)
+app.command("import")(import_)
 
 
 def _alone(name: str, ready_file: Path | None, **given: Any) -> None:
