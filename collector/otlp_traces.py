@@ -96,7 +96,7 @@ def map_spans(spans: Spans, limits: Limits, mapper: Mapper) -> Mapped:
             except Flaw as flaw:
                 mapped.records.append(flawed(index, flaw, span))
                 continue
-            if candidates.take(observed, mapped) is None:
+            if not candidates.take(observed, mapped):
                 mapped.ignored += 1
             elif len(mapped.records) > most:
                 raise BodyTooLarge(

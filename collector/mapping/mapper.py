@@ -34,6 +34,7 @@ class Mapped:
 
     total: int = 0
     ignored: int = 0  # no mapping matched, or none of its events was called for
+    mapping: str = ""  # that took the last one
     records: list[Record] = field(default_factory=list)
     lacking: list[Lacking] = field(default_factory=list)
 
@@ -85,13 +86,14 @@ class Candidates:
     def __bool__(self) -> bool:
         return bool(self._compiled)
 
-    def take(self, observed: Observed, into: Mapped) -> str | None:
-        """Add the events of one record; the name of the mapping that matched it."""
+    def take(self, observed: Observed, into: Mapped) -> bool:
+        """Add the events of one record; whether a mapping matched it."""
         for each in self._compiled:
             if each.matches(observed):
+                into.mapping = each.name
                 each.apply(observed, into, self._raw)
-                return each.name
-        return None
+                return True
+        return False
 
 
 class _Compiled:
