@@ -101,6 +101,23 @@ class CollectorSettings(_Section):
         default=[],
         description="mappings that come with donewatch, in force by name: celery, messaging",
     )
+    spool_bytes: int = Field(
+        default=2 * 2**30,
+        gt=0,
+        description="bytes that may wait on disk for the store; above, producers are told to wait",
+    )
+    free_bytes: int = Field(
+        default=256 * 2**20, ge=0, description="bytes of that disk that are kept free"
+    )
+    segment_rows: int = Field(default=50_000, gt=0, description="events of one insert")
+    seal_seconds: float = Field(
+        default=0.25, ge=0, description="seconds that an insert waits for more events"
+    )
+    drain_seconds: float = Field(
+        default=10.0,
+        ge=0,
+        description="seconds that stopping waits for the store; what is left stays on disk",
+    )
 
 
 class TokenSettings(_Section):

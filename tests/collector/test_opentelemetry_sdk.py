@@ -2,9 +2,11 @@
 
 import asyncio
 import socket
+import tempfile
 import time
 from collections.abc import AsyncIterator
 from contextlib import asynccontextmanager
+from pathlib import Path
 
 import httpx
 import pytest
@@ -19,7 +21,8 @@ from opentelemetry.sdk.resources import Resource
 from opentelemetry.sdk.trace import TracerProvider
 
 from collector.app import create_app
-from collector.batcher import Batcher
+from collector.limits import Limits
+from collector.spool import Spool
 from lifecycle.access import Access, Token, hash_token
 from lifecycle.errors import StoreUnavailable
 from tests.collector.running import FakeSink
@@ -31,10 +34,13 @@ def now() -> int:
 
 @asynccontextmanager
 async def listening(sink: FakeSink, access: Access) -> AsyncIterator[str]:
-    batcher = Batcher(sink, collector="c1", first_segment=1, clock=now)
-    app = create_app(batcher=batcher, access=access, clock=now)
+    folder = tempfile.TemporaryDirectory()
+    limits = Limits(seal_seconds=0.0, retry_first=0.001, free_bytes=0)
+    spool = Spool(Path(folder.name), collector="c1", sink=sink, clock=now, limits=limits)
+    app = create_app(spool=spool, access=access, clock=now)
     server = uvicorn.Server(uvicorn.Config(app, log_config=None, lifespan="on"))
-    with socket.create_server(("127.0.0.1", 0)) as listener:
+    spool.flush()
+    with folder, socket.create_server(("127.0.0.1", 0)) as listener:
         serving = asyncio.create_task(server.serve(sockets=[listener]))
         try:
             yield f"http://127.0.0.1:{listener.getsockname()[1]}"
@@ -95,10 +101,13 @@ async def test_events_of_the_python_sdk_arrive(compression: Compression) -> None
     assert len({each.event_id for each in sink.events}) == 1_000
 
 
-async def test_a_slow_store_only_delays_the_sdk() -> None:
+async def test_a_store_that_is_away_is_no_concern_of_the_sdk() -> None:
     sink = FakeSink(errors=[StoreUnavailable("starting")] * 6)
     async with listening(sink, Access()) as endpoint:
         await asyncio.to_thread(emit, endpoint, Compression.Gzip, "any")
+        async with asyncio.timeout(20):
+            while len(sink.events) < 1_000:
+                await asyncio.sleep(0.01)
     assert {event.sequence for event in sink.events} == set(range(1_000))
 
 
