@@ -229,8 +229,9 @@ def test_with_a_token_every_address_may_be_listened_on() -> None:
 
 
 def test_a_collector_keeps_its_name(tmp_path: Path) -> None:
-    name = collector_name(tmp_path / "data")
+    name, new = collector_name(tmp_path / "data")
+    assert new
     assert name.startswith("collector-")
-    assert collector_name(tmp_path / "data") == name
+    assert collector_name(tmp_path / "data") == (name, False)
     (tmp_path / "data" / "collector").write_text("")  # as an older version could leave it
-    assert collector_name(tmp_path / "data") not in ("", name)
+    assert collector_name(tmp_path / "data")[0] not in ("", name)
