@@ -1,18 +1,21 @@
 """From a body to what is stored of it: blocks of events, and what is refused."""
 
 import asyncio
-from collections.abc import Callable, Sequence
+from collections.abc import Awaitable, Callable, Sequence
 from concurrent.futures import ThreadPoolExecutor
 from dataclasses import dataclass
 from enum import Enum
 from typing import Final
+from weakref import WeakKeyDictionary
 
 from collector.check import Checker
+from collector.gathering import Gatherer
 from collector.limits import Limits
 from collector.native import decode_native
 from collector.otlp import decode_protobuf
 from collector.otlp_json import decode_json
 from collector.records import Door, Record, Refusal
+from collector.window import Arrival, Engine, Window, WindowDecoder
 from lifecycle.events import Event
 from store.blocks import Block, block_of
 
@@ -33,11 +36,41 @@ class Form(Enum):
 
 @dataclass(frozen=True, slots=True)
 class Decoded:
-    """What is in a body; ``accepted`` are the rows of all blocks."""
+    """What is in a body; ``accepted`` are its events.
+
+    They are in ``blocks``, or together with those of other bodies in ``window``, which is to be
+    kept once for all of them: see ``Keeper``.
+    """
 
     blocks: Sequence[Block]
     accepted: int
     refused: Sequence[Refusal]
+    window: Window | None = None
+
+
+class Keeper:
+    """Has each window kept once, by whoever comes first; all of its bodies wait for that."""
+
+    def __init__(self, keep: Callable[[Window], Awaitable[None]]) -> None:
+        self._keep = keep
+        self._tasks: WeakKeyDictionary[Window, asyncio.Task[None]] = WeakKeyDictionary()
+
+    async def kept(self, window: Window) -> None:
+        """Return once it is kept, or raise why not. Who is cancelled leaves the others be."""
+        task = self._tasks.get(window)
+        if task is None:
+            task = asyncio.ensure_future(self._kept(window))
+            task.add_done_callback(_heard)
+            self._tasks[window] = task
+        await asyncio.shield(task)
+
+    async def _kept(self, window: Window) -> None:
+        await self._keep(window)
+
+
+def _heard(task: "asyncio.Task[None]") -> None:
+    if not task.cancelled():
+        task.exception()  # everyone who waited may have left
 
 
 _READERS: Final[dict[Form, Callable[[bytes, Limits], list[Record]]]] = {
@@ -49,10 +82,11 @@ _READERS: Final[dict[Form, Callable[[bytes, Limits], list[Record]]]] = {
 
 
 class Decoder:
-    """Decodes and checks bodies."""
+    """Decodes and checks bodies, with an embedded engine if there is one."""
 
-    def __init__(self, limits: Limits) -> None:
+    def __init__(self, limits: Limits, engine: Engine | None = None) -> None:
         self._limits = limits
+        self._gatherer = None if engine is None else Gatherer(WindowDecoder(engine, limits), limits)
         # One thread: a hostile body can take seventy times its size while it is decoded, and two
         # at once would not be faster under one interpreter lock
         self._thread = ThreadPoolExecutor(1, thread_name_prefix="donewatch-decode")
@@ -60,12 +94,18 @@ class Decoder:
     def close(self) -> None:
         """End; bodies being decoded are not waited for."""
         self._thread.shutdown(wait=False)
+        if self._gatherer is not None:
+            self._gatherer.close()
 
     async def decode(self, body: bytes, *, form: Form, tenant: str, received_at: int) -> Decoded:
         """What is in the body. ``received_at`` in microseconds.
 
         :raises BodyError: it cannot be read. :raises BodyTooLarge: it is over a limit.
         """
+        if self._gatherer is not None and form is Form.LOGS_PROTOBUF:
+            part = await self._gatherer.part(Arrival(body, tenant, received_at))
+            if part is not None:
+                return Decoded((), part.records, (), part.window)
         if len(body) <= self._limits.threaded:
             return self._decoded(body, form, tenant, received_at)
         loop = asyncio.get_running_loop()

@@ -23,6 +23,10 @@ class Limits:
     raw: int = 4_096  # kept of each refused record
     refusals_kept: int = 100  # refused records of one request that are stored; all are counted
     threaded: int = 65_536  # bodies above are decoded in a worker thread
+    alone_bytes: int = 8_192  # bodies below need no engine while nothing else waits
+    window_records: int = 50  # fewer are decoded in Python: the engine takes 1.5 ms in any case
+    window_bytes: int = 4 * 2**20  # of bodies decoded by the engine together, but for the first
+    engine_seconds: float = 5.0  # it may take; then they are decoded in Python
     waiting_bytes: int = 64 * 2**20  # decoded, not yet written to disk
     spool_bytes: int = 2 * 2**30  # on disk, not yet in the store
     free_bytes: int = 256 * 2**20  # that the disk must have left

@@ -21,7 +21,7 @@ _DIGITS: Final = re.compile(r"[0-9]{1,20}")
 _LONG_FRACTION: Final = re.compile(r"(\.\d{6})\d+")
 _EPOCH: Final = datetime(1970, 1, 1, tzinfo=UTC)
 _MICROSECOND: Final = timedelta(microseconds=1)
-_EARLIEST: Final = 946_684_800_000_000_000  # 2000-01-01, in nanoseconds
+EARLIEST: Final = 946_684_800_000_000_000  # 2000-01-01, in nanoseconds
 _UNITS: Final = ((1_000_000_000, "seconds"), (1_000_000, "milliseconds"), (1_000, "microseconds"))
 
 
@@ -137,9 +137,9 @@ def microseconds(value: Any) -> int:
 
 
 def _from_nanoseconds(value: int) -> int:
-    if value < _EARLIEST:
+    if value < EARLIEST:
         for factor, unit in _UNITS:
-            if _EARLIEST <= value * factor < _INT64:
+            if EARLIEST <= value * factor < _INT64:
                 raise Flaw(
                     Reason.TIME,
                     "",

@@ -4,13 +4,21 @@ A block does not say which collector received it, nor where it stands: that is s
 segment is inserted.
 """
 
+from array import array
 from collections.abc import Mapping, Sequence
 from dataclasses import dataclass
 from operator import attrgetter
 from typing import Any, Final
 
 from lifecycle.events import EVENT_COLUMNS, Event
-from store.native import NativeReader, varint, write_column
+from store.native import (
+    NativeReader,
+    column_head,
+    read_numbers_before,
+    read_varint,
+    varint,
+    write_column,
+)
 
 _NAME: Final = "LowCardinality(String)"
 _TIME: Final = "DateTime64(6, 'UTC')"
@@ -48,6 +56,7 @@ BLOCK_TYPES: Final[Mapping[str, str]] = {name: _TYPES.get(name, _NAME) for name 
 
 _ROW: Final = attrgetter(*BLOCK_COLUMNS)
 _WIDTH: Final = varint(len(BLOCK_COLUMNS))
+_FIRST: Final = column_head(BLOCK_COLUMNS[0], BLOCK_TYPES[BLOCK_COLUMNS[0]])
 _STAMPED_WIDTH: Final = varint(len(BLOCK_COLUMNS) + len(_STAMPS))
 
 
@@ -74,6 +83,22 @@ def block_of_columns(columns: Mapping[str, Sequence[Any]], rows: int) -> Block:
     for name, kind in BLOCK_TYPES.items():
         write_column(data, name, kind, columns.get(name), rows)
     return Block(rows, bytes(data))
+
+
+def block_with_tail(data: bytes, tail: Mapping[str, str]) -> tuple[Block, dict[str, "array[int]"]]:
+    """A block as the engine wrote it: ``BLOCK_COLUMNS`` and then ``tail``, numbers by their types.
+
+    :raises ValueError: it is something else.
+    """
+    columns, start = read_varint(data, 0)
+    rows, start = read_varint(data, start)
+    if columns != len(BLOCK_COLUMNS) + len(tail) or not data.startswith(_FIRST, start):
+        raise ValueError("a block of other columns than those of this version")
+    values: dict[str, array[int]] = {}
+    end = len(data)
+    for name, kind in reversed(list(tail.items())):
+        values[name], end = read_numbers_before(data, end, name, kind, rows)
+    return Block(rows, b"".join((_WIDTH, varint(rows), data[start:end]))), values
 
 
 def stamped(blocks: Sequence[Block], collector: str, segment: int, first: int = 0) -> bytes:

@@ -108,6 +108,34 @@ _WRITERS: Final[dict[str, Callable[[bytearray, Any, int], None]]] = {
 }
 
 
+def read_varint(data: bytes, at: int) -> tuple[int, int]:
+    """The number at a place, and the place behind it."""
+    number, shift = 0, 0
+    while data[at] > 0x7F:
+        number |= (data[at] & 0x7F) << shift
+        shift += 7
+        at += 1
+    return number | data[at] << shift, at + 1
+
+
+def read_numbers_before(
+    data: bytes, end: int, name: str, kind: str, rows: int
+) -> tuple["array[int]", int]:
+    """The column of numbers that ends there, and the place where it begins.
+
+    :raises ValueError: it is another column.
+    """
+    numbers = array(_READ[kind])
+    begin = end - rows * numbers.itemsize
+    numbers.frombytes(data[begin:end])
+    if sys.byteorder == "big":
+        numbers.byteswap()
+    head = column_head(name, kind)
+    if not data.endswith(head, 0, begin):
+        raise ValueError(f"there is no column {name} of {kind} where it should end")
+    return numbers, begin - len(head)
+
+
 class NativeReader:
     """Reads blocks back, as columns by name; times are integers in their type's own unit."""
 
@@ -126,13 +154,8 @@ class NativeReader:
             yield rows, found
 
     def _varint(self) -> int:
-        data, at, number, shift = self._data, self._at, 0, 0
-        while data[at] > 0x7F:
-            number |= (data[at] & 0x7F) << shift
-            shift += 7
-            at += 1
-        self._at = at + 1
-        return number | data[at] << shift
+        number, self._at = read_varint(self._data, self._at)
+        return number
 
     def _string(self) -> str:
         size = self._varint()
@@ -164,4 +187,4 @@ class NativeReader:
         return numbers
 
 
-_READ: Final = {_TIME: "q", "Int64": "q", "UInt64": "Q", "UInt32": "I"}
+_READ: Final = {_TIME: "q", "Int64": "q", "UInt64": "Q", "UInt32": "I", "UInt8": "B"}
