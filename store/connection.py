@@ -108,11 +108,12 @@ class Connection:
         names = result.column_names
         return [dict(zip(names, row, strict=True)) for row in result.result_rows]
 
-    def command(self, sql: str) -> None:
-        """Run a statement that returns nothing."""
+    def command(self, sql: str, parameters: Mapping[str, Any] | None = None) -> None:
+        """Run a statement that returns nothing, with bound parameters."""
+        bound = {name: _bind(value) for name, value in (parameters or {}).items()}
         with self._turn():
             try:
-                self._open().command(sql)
+                self._open().command(sql, parameters=bound or None)
             except Exception as error:
                 raise self._translate(error) from error
 

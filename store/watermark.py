@@ -5,6 +5,7 @@ from datetime import datetime
 
 from store.connection import Connection, to_microseconds
 from store.queries import query_text
+from store.settling import last_settlement
 
 _COLUMNS = ("collector", "marked_at", "flushed_at", "segment", "retired")
 
@@ -47,6 +48,14 @@ def last_segment(connection: Connection, collector: str) -> int:
     """The highest segment number this collector has ever used; 0 for none."""
     rows = connection.query(query_text("last_segment"), {"collector": collector})
     return int(rows[0]["segment"])
+
+
+def read_settled_watermark(connection: Connection) -> tuple[datetime | None, str]:
+    """The flushed watermark that the figures have reached, and the collector that held it."""
+    settlement = last_settlement(connection)
+    if settlement is None:
+        return None, ""
+    return settlement.flushed_at, settlement.flushed_by
 
 
 def read_watermark(connection: Connection) -> tuple[datetime | None, str]:

@@ -240,6 +240,7 @@ def _content(
         "event": kind,
         **draw(_edge(state, edges)),
         "key": draw(st.sampled_from(("k1", "k2"))) if rarely(draw) else "",
+        "class_": "replay" if rarely(draw, 8) else draw(st.sampled_from(("normal", ""))),
         "outcome": "rejected" if rarely(draw, 10) else draw(st.sampled_from(("committed", ""))),
         "entered_at": zero + (step - draw(st.integers(-3, 8))) * STEP if rarely(draw) else None,
     }

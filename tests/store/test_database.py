@@ -113,7 +113,7 @@ def test_without_a_token_an_equal_batch_is_another_batch(database: Database, ten
     connection = database.connect()
     insert_events(connection, [event(tenant)], f"a-{tenant}")
     insert_events(connection, [event(tenant)], f"b-{tenant}")
-    store = TenantStore(connection, tenant)
+    store = TenantStore(connection, tenant, "events")
     assert store.query("workflows")[0]["events"] == 2
     moment = NOW + timedelta(seconds=1)
     edges = store.query(
