@@ -122,8 +122,9 @@ class Aside:
             if self.size:
                 with path.open("r+b") as file:
                     file.truncate(self.size)
-            else:
-                path.unlink(missing_ok=True)
+            elif path.exists():
+                # somebody may be mending what another import has left there
+                path.replace(path.with_name(f"{path.name}.old"))
         except OSError as error:
             raise self._trouble(error) from error
 

@@ -244,10 +244,8 @@ def _converter(name: str, zone: tzinfo | None) -> Convert | None:
     if known is not None and known.type is FieldType.INTEGER:
         return lambda cell: _integer(name, cell)
     time = name in ("occurred_at", "since") or (known and known.type is FieldType.TIME)
-    if time and zone is not None:
-        return lambda cell: _in_zone(cell, zone)
     if time:
-        return str.strip
+        return lambda cell: _time(name, cell, zone)
     return None
 
 
@@ -260,10 +258,19 @@ def _integer(name: str, cell: str) -> int:
         raise Flaw(Reason.RANGE, name, "does not fit 64 bits; send a smaller integer") from None
 
 
-def _in_zone(cell: str, zone: tzinfo) -> str:
-    """A time that does not say its zone, in ``zone``; anything else as it is."""
+def _time(name: str, cell: str, zone: tzinfo | None) -> str:
+    """A time with its zone; ``zone`` is that of one that does not say its own."""
+    text = cell.strip()
+    if text.isdecimal():
+        return text  # nanoseconds
     try:
-        moment = datetime.fromisoformat(cell.strip())
+        moment = datetime.fromisoformat(text)
     except ValueError:
-        return cell.strip()  # the check says what is wrong
-    return (moment if moment.tzinfo else moment.replace(tzinfo=zone)).isoformat()
+        return text  # the check says what is wrong
+    if moment.tzinfo is not None:
+        return text
+    if zone is None:
+        raise Flaw(
+            Reason.TIME, name, f"is {text[:40]!r}, which has no zone; say which one, as --zone UTC"
+        )
+    return moment.replace(tzinfo=zone).isoformat()

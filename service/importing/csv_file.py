@@ -88,6 +88,7 @@ class CsvReader:
     def _header(self, feed: "_Feed") -> list[str]:
         for line in feed:
             if not line.strip():
+                feed.record.clear()
                 continue
             if not _is_utf8(feed.record):
                 raise SettingsError(f"{self._name} {_NOT_UTF8}")
@@ -128,8 +129,8 @@ class CsvReader:
                     ) from None
                 except StopIteration:
                     return
-                if not cells:
-                    continue
+                if not cells or (len(cells) == 1 and not cells[0].strip()):
+                    continue  # a blank line
                 text = self._event(cells, feed)
             except Flaw as flaw:
                 if not isinstance(original, bytes) and not _is_utf8(feed.record):

@@ -23,6 +23,7 @@ _FIRST_WAIT: Final = 0.25  # seconds, doubled with each attempt
 _LONGEST_WAIT: Final = 10.0
 _LONGEST_TOLD: Final = 60.0  # of a wait that the collector asks for
 _MARK: Final = b"\xef\xbb\xbf"
+_ARRAY: Final = "the record is an array; an event is a JSON object"
 
 
 @dataclass(frozen=True, slots=True)
@@ -73,7 +74,7 @@ class Door(ABC):
         start = 0
         # a body that begins with [ is one array, and the lines after it part of it
         while start < len(texts) and texts[start].removeprefix(_MARK).lstrip().startswith(b"["):
-            no = No(start, Reason.MALFORMED, "", "the record is an array; an event is an object")
+            no = No(start, Reason.MALFORMED, "", _ARRAY)
             answer.refused.append(no)
             start += 1
         if start < len(texts):

@@ -121,7 +121,9 @@ class Importer:
                 opened.skip(state.place.offset)
             for remark in reader.remarks:
                 note(f"{source.name}: {remark}")
-            kept = Aside(aside, reader.aside, state.aside) if aside else None
+            kept = None
+            if aside and (self._strict is None or state.aside):
+                kept = Aside(aside, reader.aside, state.aside)
             self._through(_Run(outcome, progress, kept, opened, source), reader)
         outcome.state = replace(outcome.state, finished=outcome.stopped_at is None)
         progress.save(outcome.state)
@@ -246,7 +248,7 @@ class _Run:
         outcome.state = State(
             place=end,
             accepted=state.accepted + accepted,
-            reasons=state.reasons + Counter(each.reason.value for each in bad),
+            reasons=dict(Counter(state.reasons) + Counter(each.reason.value for each in bad)),
             aside=self.aside.size if self.aside else 0,
         )
         self.progress.save(outcome.state)

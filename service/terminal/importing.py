@@ -1,7 +1,7 @@
 """``donewatch import``: sends files of events, and sets aside what is none."""
 
 from collections import Counter
-from collections.abc import Callable, Sequence
+from collections.abc import Callable, Mapping, Sequence
 from dataclasses import dataclass
 from datetime import datetime, tzinfo
 from pathlib import Path
@@ -114,6 +114,8 @@ class Importing:
                     reader.begin(opened.stream)
             folder = self._order.aside or (source.path.parent if source.path else Path())
             stem = folder / (source.path.name if source.path else "stdin")
+            if seen.get(stem) == source.name:
+                raise SettingsError(f"{source.name} is named twice")
             if stem in seen:
                 raise SettingsError(
                     f"{seen[stem]} and {source.name} would both be kept as {stem}{SUFFIX};"
@@ -245,8 +247,8 @@ def _pair(option: str, text: str, form: str) -> tuple[str, str]:
     return name.strip(), value.strip()
 
 
-def _reasons(reasons: Counter[str]) -> str:
-    return ", ".join(f"{count} {name}" for name, count in reasons.most_common())
+def _reasons(reasons: Mapping[str, int]) -> str:
+    return ", ".join(f"{count} {name}" for name, count in Counter(reasons).most_common())
 
 
 def _described(outcome: Outcome) -> dict[str, Any]:

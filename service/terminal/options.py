@@ -25,7 +25,7 @@ TokenFile = Annotated[
 ]
 Target = Annotated[
     str,
-    typer.Option("--to", envvar="DONEWATCH_ENDPOINT", help="Where the collector listens."),
+    typer.Option("--to", "--url", envvar="DONEWATCH_ENDPOINT", help="Where the collector listens."),
 ]
 Json = Annotated[bool, typer.Option("--json", help="JSON, for machines.")]
 Environments = Annotated[
