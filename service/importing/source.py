@@ -96,7 +96,9 @@ class Source:
         :raises SettingsError: it cannot be read, is no text, or another import reads it.
         """
         with self._readable():
-            raw: Any = sys.stdin.buffer if self.path is None else self.path.open("rb", _BUFFER)
+            raw: Any = self.path.open("rb", _BUFFER) if self.path else sys.stdin.buffer
+            if not hasattr(raw, "peek"):  # standard input that somebody has replaced
+                raw = io.BufferedReader(raw)
         try:
             if alone and self.fingerprint is not None:
                 self._lock(raw)
