@@ -3,7 +3,7 @@
 from collections.abc import Sequence
 from dataclasses import dataclass
 from datetime import datetime, timedelta
-from typing import Annotated
+from typing import Annotated, Final
 
 from fastapi import Depends, Query, Request
 
@@ -122,6 +122,22 @@ Environments = Annotated[
 ]
 Limit = Annotated[int, Query(ge=1, le=1000, description="At most so many items")]
 Cursor = Annotated[str, Query(max_length=4000, description="next_cursor of the page before")]
-From = Annotated[str, Query(alias="from", description="RFC 3339; the start, included")]
-To = Annotated[str, Query(description="RFC 3339; the end, excluded; the present unless told")]
-Window = Annotated[str, Query(description="Instead of from: seconds or 15m, 4h, 30d before to")]
+# not checked by the framework: what is wrong is told in our own words
+DURATION: Final = {"pattern": r"^$|^\d+(\.\d+)?$|^(\d+(\.\d+)?(ms|s|m|h|d|w))+$"}
+_TIME: Final = {"format": "date-time"}
+From = Annotated[
+    str,
+    Query(alias="from", description="RFC 3339; the start, included", json_schema_extra=_TIME),
+]
+To = Annotated[
+    str,
+    Query(
+        description="RFC 3339; the end, excluded; the present unless told", json_schema_extra=_TIME
+    ),
+]
+Window = Annotated[
+    str,
+    Query(
+        description="Instead of from: seconds or 15m, 4h, 30d before to", json_schema_extra=DURATION
+    ),
+]
