@@ -122,11 +122,8 @@ class Spool:
         self._flusher.flushed = (left[0].number if left else self._numbers.upcoming) - 1
 
     def start(self) -> None:
-        """Begin to accept; answers are given in the running event loop, if there is one."""
-        try:
-            self._loop = asyncio.get_running_loop()
-        except RuntimeError:
-            self._loop = None
+        """Begin to accept, for those who ``submit`` in the running event loop."""
+        self._loop = asyncio.get_running_loop()
         self._writer.start()
 
     def flush(self) -> None:
@@ -198,12 +195,18 @@ class Spool:
         :raises Overloaded: no room; nothing of it was taken.
         :raises SpoolUnavailable: it is not kept, or not for certain: it shall be sent again.
         """
-        entry_of = partial(self._entry, blocks, rejected, received_at, reasons)
-        loop = asyncio.get_running_loop()
-        waiting: asyncio.Future[None] = loop.create_future()
-        entry = entry_of(partial(_settle, waiting))
-        if not entry.frames:
+        frames = _frames(blocks, rejected, received_at)
+        if not frames:
             return
+        waiting: asyncio.Future[None] = asyncio.get_running_loop().create_future()
+        entry = Entry(
+            frames=frames,
+            received_at=received_at,
+            accepted=sum(block.rows for block in blocks),
+            reasons=reasons,
+            unkept=sum(reasons.values()) - len(rejected),
+            done=partial(_settle, waiting),
+        )
         try:
             self._writer.put(entry)
         except (Overloaded, SpoolUnavailable):
@@ -252,7 +255,12 @@ class Spool:
             blocks = [block_of([record])] if isinstance(record, Event) else []
             rejected = [record] if isinstance(record, RejectedEvent) else []
             # now: what was received long ago and refused does not hold the watermark back again
-            entry = self._entry(blocks, rejected, self._clock(), {}, partial(_settle_future, done))
+            entry = Entry(
+                frames=_frames(blocks, rejected, self._clock()),
+                received_at=self._clock(),
+                done=partial(_settle_future, done),
+                own=True,
+            )
             try:
                 self._writer.put(entry)
                 done.result(timeout=self._limits.store_seconds)
@@ -265,41 +273,31 @@ class Spool:
             _LOG.info("%s records of the quarantine are tried again", count)
         return count
 
-    def _entry(
-        self,
-        blocks: Sequence[Block],
-        rejected: Sequence[RejectedEvent],
-        received_at: int,
-        reasons: Mapping[str, int],
-        done: Callable[[Exception | None], None],
-    ) -> Entry:
-        frames = [
-            Frame(FrameKind.EVENTS, block.rows, received_at, block.data)
-            for block in blocks
-            if block.rows
-        ]
-        accepted = sum(frame.rows for frame in frames)
-        if rejected:
-            data = msgspec.json.encode(rejected)
-            frames.append(Frame(FrameKind.REJECTED, len(rejected), received_at, data))
-        return Entry(
-            frames=frames,
-            received_at=received_at,
-            accepted=accepted,
-            reasons=reasons,
-            unkept=sum(reasons.values()) - len(rejected) if reasons else 0,
-            done=done,
-        )
-
     def _answer(self, entries: Sequence[Entry], error: Exception | None) -> None:
         """One call into the event loop for the whole group."""
-        if self._loop is None:
-            _tell(entries, error)
+        bound = [entry for entry in entries if not entry.own]
+        _tell([entry for entry in entries if entry.own], error)
+        if not bound:
             return
+        assert self._loop is not None, "who submits has an event loop"
         try:
-            self._loop.call_soon_threadsafe(_tell, entries, error)
+            self._loop.call_soon_threadsafe(_tell, bound, error)
         except RuntimeError:
-            _LOG.debug("nobody waits any more for the answer to %s bodies", len(entries))
+            _LOG.debug("nobody waits any more for the answer to %s bodies", len(bound))
+
+
+def _frames(
+    blocks: Sequence[Block], rejected: Sequence[RejectedEvent], received_at: int
+) -> list[Frame]:
+    frames = [
+        Frame(FrameKind.EVENTS, block.rows, received_at, block.data)
+        for block in blocks
+        if block.rows
+    ]
+    if rejected:
+        data = msgspec.json.encode(rejected)
+        frames.append(Frame(FrameKind.REJECTED, len(rejected), received_at, data))
+    return frames
 
 
 def _tell(entries: Sequence[Entry], error: Exception | None) -> None:

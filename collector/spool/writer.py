@@ -39,7 +39,8 @@ Done = Callable[[Exception | None], None]
 @dataclass(frozen=True, slots=True, kw_only=True, eq=False)
 class Entry:
     """What one body left: its frames are written together. ``done`` is called once they are synced,
-    or with what went wrong; then nothing of them is kept.
+    or with what went wrong; then nothing of them is kept. ``own``: it is
+    no producer's, and ``done`` may be called on any thread.
     """
 
     frames: Sequence[Frame]
@@ -48,6 +49,7 @@ class Entry:
     accepted: int = 0
     reasons: Mapping[str, int] = field(default_factory=dict)  # of what the check refused
     unkept: int = 0
+    own: bool = False
 
     @property
     def rows(self) -> int:
@@ -118,6 +120,7 @@ class Writer:
         self._wake = threading.Condition()
         self._stopping = False
         self._open: _Open | None = None
+        self._full = False  # what comes next has no room in the open segment
         self._thread = threading.Thread(target=self._run, name="donewatch-spool", daemon=True)
 
     def start(self) -> None:
@@ -182,7 +185,7 @@ class Writer:
                         break
                     self._wake.wait(patience)
                 entries = self._group()
-                ending = self._stopping and not entries
+                ending = self._stopping and not self._queue and not entries
             if entries:
                 self._commit(entries)
             if self._open is not None and (ending or self._due(self._open)):
@@ -197,21 +200,27 @@ class Writer:
         return self._open.born + self._limits.seal_seconds - self._monotonic()
 
     def _due(self, segment: _Open) -> bool:
-        if segment.rows >= self._limits.segment_rows or segment.size >= self._limits.segment_bytes:
+        if (
+            self._full
+            or segment.rows >= self._limits.segment_rows
+            or segment.size >= self._limits.segment_bytes
+        ):
             return True
         patience = self._patience()
         return patience is not None and patience <= 0
 
     def _group(self) -> list[Entry]:
-        """What waits, as far as the open segment has room for it; one entry in any case."""
-        rows = self._limits.segment_rows - (self._open.rows if self._open else 0)
-        size = self._limits.segment_bytes - (self._open.size if self._open else 0)
+        """What waits, as far as the open segment has room for it; an empty one takes any entry."""
+        segment = self._open
+        rows = self._limits.segment_rows - (segment.rows if segment else 0)
+        size = self._limits.segment_bytes - (segment.size if segment else 0)
         found: list[Entry] = []
         while self._queue:
             entry = self._queue[0]
             rows -= entry.rows
             size -= entry.size
-            if found and (rows < 0 or size < 0):
+            if (rows < 0 or size < 0) and (found or (segment and segment.rows)):
+                self._full = segment is not None and not found
                 break
             found.append(self._queue.popleft())
         return found
@@ -318,6 +327,7 @@ class Writer:
     def _seal(self, segment: _Open) -> None:
         failpoint.reach("seal")
         self._open = None
+        self._full = False
         path = self._folder.sealed(segment.number)
         try:
             os.close(segment.fd)
@@ -343,7 +353,8 @@ class Writer:
         for entry in entries:
             if error is not None:
                 self._tally.add(pending=-entry.rows)
-                self._arrears.turn_away(entry.received_at, self._clock())
+                if not entry.own:
+                    self._arrears.turn_away(entry.received_at, self._clock())
             self._arrears.let_go(entry)
         self._answer(entries, error)
 

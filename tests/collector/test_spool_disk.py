@@ -13,8 +13,8 @@ from collector.spool.segment import FRAME_BYTES, HEADER_BYTES, scan
 from store.blocks import block_of
 from tests.collector.running import FakeSink
 from tests.collector.spooling import (
-    eventually,
     events,
+    eventually,
     failing,
     files,
     ids,
@@ -45,7 +45,10 @@ async def test_a_disk_that_is_full(small_disk: Path) -> None:
             try:
                 await take(spool, events(20, name=f"b{number}"), rejected(1))
             except SpoolUnavailable as error:
-                assert str(error) == f"the spool in {small_disk} cannot be written: No space left on device"
+                assert (
+                    str(error)
+                    == f"the spool in {small_disk} cannot be written: No space left on device"
+                )
                 break
             acknowledged += [f"b{number}-{each}" for each in range(20)]
         assert acknowledged, "the disk had room for some"
@@ -178,9 +181,7 @@ async def test_a_slow_disk_makes_producers_wait_and_then_come_back(tmp_path: Pat
 
 async def test_a_full_spool_takes_no_more_until_the_store_has_taken_some(tmp_path: Path) -> None:
     sink = FakeSink()
-    async with spooling(
-        tmp_path, sink, flush=False, spool_bytes=HEADER_BYTES + 2 * SIZE
-    ) as spool:
+    async with spooling(tmp_path, sink, flush=False, spool_bytes=HEADER_BYTES + 2 * SIZE) as spool:
         await take(spool, events(1))
         await take(spool, events(1))
         for refused in (lambda: spool.admit(), lambda: None):

@@ -8,8 +8,8 @@ from hypothesis import strategies as st
 
 from collector.spool import disk
 from collector.spool.numbers import SegmentNumbers
-from tests.collector.spooling import files, spooling, stored, take
 from tests.collector.spooling import events as some
+from tests.collector.spooling import files, spooling, stored, take
 
 
 def test_they_begin_at_one_and_grow(tmp_path: Path) -> None:
