@@ -70,15 +70,15 @@ CREATE TABLE open_instances
         completed_at Nullable(DateTime64(6, 'UTC')), clock_entry Nullable(DateTime64(6, 'UTC')),
         ended_at Nullable(DateTime64(6, 'UTC')), ended_how String, ended_visibly UInt8, last_n UInt32)),
     events Array(Tuple(
-        event LowCardinality(String), event_id String, effective_at DateTime64(6, 'UTC'), received_at DateTime64(6, 'UTC'),
-        collector LowCardinality(String), segment UInt64, position UInt32, workflow_version LowCardinality(String),
-        actor_type LowCardinality(String), sequence Nullable(Int64), from_state LowCardinality(String),
-        to_state LowCardinality(String), action LowCardinality(String), key String, outcome LowCardinality(String),
-        class_ LowCardinality(String), entered_at Nullable(DateTime64(6, 'UTC')), error_type LowCardinality(String),
-        job_id String, job_type LowCardinality(String), job_state LowCardinality(String), attempt Nullable(Int64),
-        max_attempts Nullable(Int64), outbox_id String, outbox_state LowCardinality(String),
-        service LowCardinality(String), service_version LowCardinality(String), trace_id String,
-        n UInt32, moves UInt8, link LowCardinality(String), unseen UInt8, visit UInt32,
+        event String, event_id String, effective_at DateTime64(6, 'UTC'), received_at DateTime64(6, 'UTC'),
+        collector String, segment UInt64, position UInt32, workflow_version String,
+        actor_type String, sequence Nullable(Int64), from_state String,
+        to_state String, action String, key String, outcome String,
+        class_ String, entered_at Nullable(DateTime64(6, 'UTC')), error_type String,
+        job_id String, job_type String, job_state String, attempt Nullable(Int64),
+        max_attempts Nullable(Int64), outbox_id String, outbox_state String,
+        service String, service_version String, trace_id String,
+        n UInt32, moves UInt8, link String, unseen UInt8, visit UInt32,
         left_at Nullable(DateTime64(6, 'UTC')), run UInt32))
 )
 ENGINE = ReplacingMergeTree(version, is_deleted)

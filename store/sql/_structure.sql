@@ -62,7 +62,8 @@ placed AS (
 {% else %}
 -- Transitions of one instant are so ordered that as few as possible break the chain, then by event id. The fold goes
 -- from group to group of ties with the state reached; within a group, partial orders (breaks, places, state
--- reached) grow by one event a step and the best 256 stay.
+-- reached) grow by one event a step and the best 256 stay. The first twelve are so ordered, the others follow by id:
+-- what one instance costs must not grow with the square of what somebody writes at one instant.
 chains AS (
     SELECT environment, instance_id,
            arraySort(groupArrayIf((effective_at, event_id, came_from, went_to), NOT is_visible)) AS chain,
@@ -81,8 +82,8 @@ linked AS (
     SELECT environment, instance_id, rows,
            if(length(groups) = links, CAST([], 'Array(String)'), arrayFold(
                (done, ties) -> arrayMap(best -> (
-                       arrayConcat(done.1, arrayMap(at -> ties[at].2, best.2)),
-                       best.3
+                       arrayConcat(done.1, arrayMap(at -> ties[at].2, best.2), arrayMap(tie -> tie.2, arraySlice(ties, 13))),
+                       if(length(ties) > 12, ties[-1].4, best.3)
                    ), [arrayFold(
                        (partials, step) -> arraySlice(arraySort(arrayFlatten(arrayMap(
                            partial -> arrayMap(
@@ -91,9 +92,9 @@ linked AS (
                                    arrayPushBack(partial.2, toUInt32(at)),
                                    ties[at].4
                                ),
-                               arrayFilter(at -> NOT has(partial.2, at), arrayEnumerate(ties))),
+                               arrayFilter(at -> NOT has(partial.2, at), arrayEnumerate(arraySlice(ties, 1, 12)))),
                            partials))), 1, 256),
-                       ties,
+                       arraySlice(ties, 1, 12),
                        [(toUInt32(0), CAST([], 'Array(UInt32)'), done.2)]
                    )[1]])[1],
                groups,

@@ -15,7 +15,7 @@ from hypothesis import strategies as st
 from lifecycle.definitions import Definitions
 from lifecycle.events import Event
 from store import Database, TenantStore
-from store.connection import Connection, to_microseconds
+from store.connection import Bounds, Connection, to_microseconds
 from store.definitions import save_definitions
 from store.events import insert_events
 from store.settling import Settler
@@ -25,6 +25,7 @@ from tests.histories import loader
 from tests.model.case import Case
 from tests.model.compare import compare
 from tests.model.strategies import cases
+from tests.settled import settle
 
 EXAMPLES = int(os.environ.get("DONEWATCH_TEST_EXAMPLES", "15"))
 # whatever has ended departs with the next settlement, and whatever comes for it after is late
@@ -38,7 +39,7 @@ class CutOff(Exception):
 
 @dataclass(frozen=True, slots=True)
 class Step:
-    """One thing that happens: a batch is stored by a collector, or again by another; a settlement."""
+    """One thing that happens: a batch is stored, or again by another collector; a settlement."""
 
     events: int = 0
     collector: str = "a"
@@ -167,6 +168,7 @@ def test_history_computed_by_hand(database: Database, tenant: str, name: str) ->
     loader.check(TenantStore(connection, tenant).query, history)
 
 
+@pytest.mark.timeout(900)
 @pytest.mark.parametrize("backend", ["embedded", "server"])
 @settings(
     max_examples=EXAMPLES,
@@ -209,3 +211,33 @@ def unripe(case: Case) -> bool:
         and definition.order_by == "sequence"
         for event in case.events
     )
+
+
+def test_a_thousand_at_one_instant_hold_nobody_up(embedded_database: Database, tenant: str) -> None:
+    connection = embedded_database.connect(Bounds(seconds=20))
+    moment = to_microseconds(datetime.now(UTC))
+    rows = [
+        Event(
+            tenant=tenant,
+            event="transition",
+            event_id=f"{place:04}",
+            workflow_type="order",
+            instance_id="bomb",
+            occurred_at=moment,
+            received_at=moment,
+            from_state="" if place == 0 else f"s{place - 1}",
+            to_state=f"s{place}",
+            outcome="committed",
+            collector=tenant,
+            segment=1,
+            position=place,
+        )
+        for place in range(1000)
+    ]
+    insert_events(connection, rows, tenant)
+    settle(connection)
+    now = datetime.now(UTC)
+    (row,) = TenantStore(connection, tenant).query(
+        "open_by_state", workflow="order", flushed=now, settled=now
+    )
+    assert (row["state"], row["open"]) == ("s999", 1)
