@@ -4,6 +4,7 @@ import asyncio
 import logging
 import sys
 from collections.abc import Callable
+from enum import StrEnum
 from pathlib import Path
 from typing import Annotated, Any, Final, NoReturn
 
@@ -138,6 +139,30 @@ def retire(
 
     settings = _settings()
     _run(lambda: _say(retire_collector(settings.dsn, collector)))
+
+
+class Quarantine(StrEnum):
+    """What ``donewatch quarantine`` can do."""
+
+    LIST = "list"
+    RETRY = "retry"
+
+
+@app.command()
+def quarantine(
+    action: Annotated[
+        Quarantine, typer.Argument(metavar="ACTION", help="list them, or retry them after a fix.")
+    ] = Quarantine.LIST,
+    json_output: Annotated[bool, typer.Option("--json", help="JSON, for machines.")] = False,
+) -> None:
+    """Records that the store refused, of this data directory; exit code 1 if there are any."""
+    from service.terminal.printer import Printer
+    from service.terminal.quarantine import list_quarantine, retry_quarantine
+
+    folder = _settings().data_dir / "spool" / "quarantine"
+    if action is Quarantine.RETRY:
+        raise typer.Exit(retry_quarantine(folder, Printer()))
+    raise typer.Exit(list_quarantine(folder, Printer(), as_json=json_output))
 
 
 for command in (stuck, show, tail, emit):
