@@ -1,8 +1,5 @@
 -- What do we already know of them?
-INSERT INTO settling_received (
-    tenant, workflow_type, environment, instance_id, event, event_id, effective_at, received_at, collector, segment, position,
-    workflow_version, actor_type, sequence, from_state, to_state, action, key, outcome, class_, entered_at, error_type, job_id,
-    job_type, job_state, attempt, max_attempts, outbox_id, outbox_state, service, service_version, trace_id, kept)
+INSERT INTO settling_received ({% include 'settling/_columns.sql' %}, kept)
 SELECT tenant, workflow_type, environment, instance_id, e.event, e.event_id, e.effective_at, e.received_at, e.collector, e.segment,
        e.position, e.workflow_version, e.actor_type, e.sequence, e.from_state, e.to_state, e.action, e.key, e.outcome, e.class_,
        e.entered_at, e.error_type, e.job_id, e.job_type, e.job_state, e.attempt, e.max_attempts, e.outbox_id, e.outbox_state,
