@@ -1,13 +1,14 @@
 # make install   .venv with everything, from requirements.lock
 # make demo      the demo application with faults, everything embedded
 # make test      every test
+# make bench     everything that is measured, beside its peers
 # make check     everything that must hold: format, lint, types, import rules, tests, packages, demo
 PYTHON ?= $(shell command -v python3.11 || command -v python3)
 BIN := .venv/bin
 READY := .venv/.ready
 PYTEST := $(BIN)/pytest -q -p no:cacheprovider
 
-.PHONY: install demo test check lint types imports packages peers demo-check lock clean
+.PHONY: install demo test check bench lint types imports packages peers demo-check lock clean
 
 install: $(READY)
 
@@ -45,6 +46,12 @@ demo-check: install
 	$(BIN)/donewatch demo --duration 150 --json
 
 check: lint types imports test demo-check
+
+# an hour or so on two cores; `python -m benchmarks.report FILE` shows the tables again
+bench: install peers
+	$(BIN)/python -m benchmarks.ingest --output benchmarks/results/ingest.json
+	$(BIN)/python -m benchmarks.settling --output benchmarks/results/settling.json
+	$(BIN)/python -m benchmarks.figures --output benchmarks/results/figures.json
 
 lock:
 	$(BIN)/uv pip compile --quiet --universal --generate-hashes --no-emit-index-url --no-emit-find-links \

@@ -24,7 +24,7 @@ from benchmarks.bulk import BATCH, alone, insert_embedded, insert_server
 from benchmarks.load import Sent
 from benchmarks.machine import cpu_seconds, described
 from benchmarks.orders import ALL_KINDS, Happening, orders
-from benchmarks.report import rendered
+from benchmarks.report import keep, said
 from benchmarks.served import ROOT, Served, Setup, serve_round
 
 _WARM: Final = 4096  # events
@@ -60,7 +60,7 @@ class Plan:
     postgres_connections: int
     quiet: float  # seconds without work after which it is at rest
     all_kinds: bool
-    only: str
+    only: Sequence[str]  # names of rows; all when empty
 
 
 class _Prepared:
@@ -104,7 +104,7 @@ def _bodies(door: Door, happenings: Sequence[Happening]) -> Iterator[bodies.Body
     return make(happenings, door.records)
 
 
-def measure(plan: Plan, say: Callable[[str], object] = print) -> dict[str, Any]:
+def measure(plan: Plan, say: Callable[[str], object] = said) -> dict[str, Any]:
     """All measurements of one run, taking turns, so that noise hits them alike."""
     with tempfile.TemporaryDirectory(prefix="donewatch-bench-") as name:
         folder = Path(name)
@@ -127,7 +127,7 @@ def measure(plan: Plan, say: Callable[[str], object] = print) -> dict[str, Any]:
         kinds = _kinds(plan, prepared)
         for number in range(plan.rounds):
             for kind, measured in kinds.items():
-                if plan.only not in kind:
+                if plan.only and kind not in plan.only:
                     continue
                 with tempfile.TemporaryDirectory(dir=folder) as place:
                     row = measured(Path(place))
@@ -335,7 +335,7 @@ def main() -> None:
     parser.add_argument("--postgres-connections", type=int, default=8)
     parser.add_argument("--quiet", type=float, default=2.0)
     parser.add_argument("--all-kinds", action="store_true", help="jobs and outbox too")
-    parser.add_argument("--only", default="", help="rows whose name has this in it")
+    parser.add_argument("--only", nargs="+", default=(), metavar="ROW", help="these rows alone")
     parser.add_argument("--output", type=Path)
     given = vars(parser.parse_args())
     output: Path | None = given.pop("output")
@@ -348,9 +348,7 @@ def main() -> None:
         }
     )
     found = measure(plan)
-    if output is not None:
-        output.write_text(json.dumps(found, indent=2) + "\n", encoding="utf-8")
-    print(rendered(found))
+    keep(found, output)
 
 
 if __name__ == "__main__":

@@ -1,8 +1,9 @@
 """The load generator: a process of its own, so that what it costs is not taken for the service's.
 
-``python -m benchmarks.load ADDRESS FORM WARM_FILE FILE CONNECTIONS`` sends the bodies of WARM_FILE,
-says ``ready``, waits for a line on standard input, sends those of FILE over so many connections,
-which are kept, each the next as soon as one is answered, and prints what it saw as JSON.
+``python -m benchmarks.load ADDRESS FORM WARM_FILE FILE CONNECTIONS [RATE]`` sends the bodies of
+WARM_FILE, says ``ready``, waits for a line on standard input, sends those of FILE over so many
+connections, which are kept, each the next as soon as one is answered (or no more than RATE events a
+second), and prints what it saw as JSON.
 
 One thread, one event loop, no HTTP library: a request costs some 30 microseconds, so that the
 generator is not what limits (``benchmarks.ingest`` measures it against a server that does nothing).
@@ -49,7 +50,10 @@ class Sent:
 class _Line:
     """What is to be sent, in order, with times that grow from body to body."""
 
-    def __init__(self, bodies: Iterable[Body], form: Form) -> None:
+    def __init__(self, bodies: Iterable[Body], form: Form, rate: float) -> None:
+        self._rate = rate
+        self._began = time.perf_counter()
+        self._taken = 0
         self._bodies: Iterator[Body] = iter(bodies)
         self._form = form
         self._last = 0
@@ -59,11 +63,20 @@ class _Line:
         self.rejected = 0
 
     def take(self) -> Body | None:
-        body = next(self._bodies, None)
-        if body is not None:
-            self._last = max(time.time_ns(), self._last + span(body.events))
-            body.happens(self._last, self._form)
-        return body
+        """The next body; when it is its turn, ``happen`` it."""
+        return next(self._bodies, None)
+
+    def turn(self, body: Body) -> float:
+        """Seconds until that body is to be sent."""
+        if not self._rate:
+            return 0.0
+        self._taken += body.events
+        return self._began + self._taken / self._rate - time.perf_counter()
+
+    def happen(self, body: Body) -> None:
+        """Its events happen now."""
+        self._last = max(time.time_ns(), self._last + span(body.events))
+        body.happens(self._last, self._form)
 
 
 class _Connection(asyncio.Protocol):
@@ -124,8 +137,15 @@ class _Connection(asyncio.Protocol):
             if not self._done.done():
                 self._done.set_result(None)
             self._transport.close()
+        elif (seconds := self._line.turn(self._body)) > 0:
+            asyncio.get_running_loop().call_later(seconds, self._send_first)
         else:
-            self._send()
+            self._send_first()
+
+    def _send_first(self) -> None:
+        assert self._body is not None
+        self._line.happen(self._body)
+        self._send()
 
     def _send(self) -> None:
         assert self._body is not None
@@ -152,8 +172,10 @@ def _rejected(form: Form, content: bytes) -> int:
     return len(json.loads(content)["rejected"])
 
 
-async def send(address: str, form: Form, bodies: Iterable[Body], connections: int) -> Sent:
-    """Send them all once."""
+async def send(
+    address: str, form: Form, bodies: Iterable[Body], connections: int, rate: float = 0.0
+) -> Sent:
+    """Send them all once, at most ``rate`` events a second; 0 for as fast as it goes."""
     where = urlsplit(address)
     path, media = _DOORS[form]
     head = (
@@ -161,7 +183,7 @@ async def send(address: str, form: Form, bodies: Iterable[Body], connections: in
         f"Content-Type: {media}\r\nContent-Length: %d\r\n\r\n"
     ).encode()
     loop = asyncio.get_running_loop()
-    line = _Line(bodies, form)
+    line = _Line(bodies, form, rate)
     done = [loop.create_future() for _ in range(connections)]
     first_at, cpu, began = time.time(), time.process_time(), time.perf_counter()
     for each in done:
@@ -187,14 +209,15 @@ async def send(address: str, form: Form, bodies: Iterable[Body], connections: in
 
 def main() -> None:
     """Send, as the module's docstring says."""
-    address, named, warm, file, connections = sys.argv[1:]
+    address, named, warm, file, connections, *paced = sys.argv[1:]
+    rate = float(paced[0]) if paced else 0.0
     form = Form(named)
     bodies = list(read(Path(file)))
     with asyncio.Runner(loop_factory=uvloop.new_event_loop) as runner:
         runner.run(send(address, form, read(Path(warm)), int(connections)))
         print("ready", flush=True)
         sys.stdin.readline()
-        sent = runner.run(send(address, form, bodies, int(connections)))
+        sent = runner.run(send(address, form, bodies, int(connections), rate))
     print(json.dumps(asdict(sent)), flush=True)
 
 

@@ -117,7 +117,7 @@ def prepare(path: Path, happenings: Sequence[Mapping[str, Any]]) -> None:
 def server() -> Iterator[tuple[psutil.Process, Path]]:
     """A fresh server; yields its main process and the folder of its socket.
 
-    :raises RuntimeError: it is not installed (``benchmarks/install.sh``), or does not start.
+    :raises RuntimeError: it is not installed (``make peers``), or does not start.
     """
     programs = _programs()
     owner = _owner()
@@ -218,7 +218,7 @@ def _programs() -> Path:
         return _DEBIAN
     if found := shutil.which("initdb"):
         return Path(found).resolve().parent
-    raise RuntimeError("PostgreSQL is not installed: run sh benchmarks/install.sh")
+    raise RuntimeError("PostgreSQL is not installed: run make peers")
 
 
 def _owner() -> tuple[int, int] | None:

@@ -51,6 +51,20 @@ def rendered(found: Mapping[str, Any]) -> str:
     return "\n\n".join(parts)
 
 
+def said(text: str) -> None:
+    """Tell how far a run is, at once."""
+    print(text, flush=True)
+
+
+def keep(found: Mapping[str, Any], output: Path | None) -> None:
+    """Print the tables; with ``output``, keep the data there and the tables beside it."""
+    told = rendered(found)
+    print(told)
+    if output is not None:
+        output.write_text(json.dumps(found, indent=2) + "\n", encoding="utf-8")
+        output.with_suffix(".txt").write_text(told + "\n", encoding="utf-8")
+
+
 def ingest_goals(rows: Mapping[str, Any]) -> list[Goal]:
     """The goals of the ingest path, each for every way donewatch is run."""
 
@@ -59,7 +73,11 @@ def ingest_goals(rows: Mapping[str, Any]) -> list[Goal]:
         if ours not in rows or theirs not in rows:
             return None
         pairs = zip(rows[ours]["rounds"], rows[theirs]["rounds"], strict=True)
-        found: list[float] = [mine[name] / other["events_per_second"] for mine, other in pairs]
+        found: list[float] = [
+            mine[name] / other["events_per_second"] for mine, other in pairs if name in mine
+        ]
+        if not found:
+            return None
         return round(statistics.median(found), 2)
 
     def value(row: str, name: str) -> float | None:
