@@ -157,7 +157,9 @@ def _flaws(limits: Limits) -> Iterable[str]:
     for field in _OWN:
         yield from _flaws_of(field, f"sent_{field.column}")
     yield f"NOT isValidUTF8(said) OR multiMatchAny(said, [{_quoted(_CONTROL)}])"
-    yield "has(further_keys, 'event.name')"
+    # where a record says these, they are meant for columns as well
+    elsewhere = _list(map(_quoted, ("event.name", *(field.attribute for field in _RESOURCE))))
+    yield f"hasAny(further_keys, {elsewhere})"
     yield f"length(further_keys) > {limits.attributes}"
     yield f"length(further) + 2 > {limits.attributes_bytes}"
     # what JSON has to escape: beside the quotes around keys and texts there are none

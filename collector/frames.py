@@ -52,3 +52,12 @@ def count_records(body: bytes, limit: int) -> int | None:
         return None
     count = sum(len(scope.log_records) for each in groups for scope in each.scope_logs)
     return count if 0 < count <= limit else None
+
+
+def is_sound(body: bytes) -> bool:
+    """Whether the attributes are well-formed as well."""
+    try:
+        logs_service_pb2.ExportLogsServiceRequest.FromString(body)
+    except DecodeError:
+        return False
+    return True

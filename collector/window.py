@@ -2,12 +2,12 @@
 
 import logging
 from array import array
-from collections.abc import Sequence
+from collections.abc import Callable, Sequence
 from dataclasses import dataclass
 from typing import Final, Protocol
 
 from collector.engine import ODD, TAIL, WITHOUT_ID, window_query
-from collector.frames import count_records
+from collector.frames import count_records, is_sound
 from collector.limits import Limits
 from lifecycle.errors import StoreRefused
 from store.blocks import Block, block_with_tail
@@ -19,8 +19,8 @@ _LOG: Final = logging.getLogger(__name__)
 class Transform(Protocol):
     """A query that runs on; see ``store.engine.Transform``."""
 
-    def __call__(self, message: Sequence[bytes]) -> bytes:
-        """The Native block of one message.
+    def __call__(self, message: Sequence[bytes], hopeless: Callable[[], bool]) -> bytes:
+        """The Native block of one message; ``hopeless`` is asked if that takes long.
 
         :raises StoreError: there is none.
         """
@@ -92,8 +92,12 @@ class WindowDecoder:
             try:
                 block, flaws = self._transformed(transform, these, their_counts)
             except StoreRefused as error:
-                _LOG.warning("%s bodies are decoded one by one: %s", len(chosen), error)
-                break
+                sound = [at for at in chosen if is_sound(arrivals[at].body)]
+                if len(sound) == len(chosen):
+                    _LOG.warning("%s bodies are decoded one by one: %s", len(chosen), error)
+                    break
+                chosen = sound
+                continue
             if not any(flaws):
                 window = Window(block, min(each.received_at for each in these))
                 for at in chosen:
@@ -115,7 +119,9 @@ class WindowDecoder:
         """The block of all, and the worst flaw of each body."""
         first = self._number
         self._number += len(arrivals)
-        data = transform(_message(arrivals, first))
+        data = transform(
+            _message(arrivals, first), lambda: not all(is_sound(each.body) for each in arrivals)
+        )
         # Numbers are never used again: what comes out is of these bodies, whole and in order
         expected = array("Q")
         for number, count in enumerate(counts, first):

@@ -8,7 +8,7 @@ import contextlib
 import fcntl
 import os
 import threading
-from collections.abc import Sequence
+from collections.abc import Callable, Sequence
 from concurrent.futures import ThreadPoolExecutor
 from typing import Any, Final
 
@@ -16,6 +16,7 @@ from lifecycle.errors import StoreRefused, StoreUnavailable
 from store.dsn import Location
 
 _PIPE_BYTES: Final = 2**20
+_PATIENCE: Final = 0.25  # seconds; a large message takes a tenth
 SOURCE: Final = "$source"  # in a query: the quoted path that it reads
 
 
@@ -61,8 +62,11 @@ class Transform:
         self._closed = False
         self._proven = False
 
-    def __call__(self, message: Sequence[bytes]) -> bytes:
+    def __call__(self, message: Sequence[bytes], hopeless: Callable[[], bool]) -> bytes:
         """The block of one message, in Native format; calls wait for each other.
+
+        Some malformed messages make the engine wait for more. Where an answer is late, ``hopeless``
+        is asked, in another thread, whether there is no use in waiting.
 
         :raises StoreRefused: the engine cannot read the message. :raises StoreUnavailable: there is
             no engine, it was closed, or ``abort``ed.
@@ -75,7 +79,7 @@ class Transform:
             if self._running is None:
                 self._running = _Running(self._connection_string, self._sql)
             try:
-                block = self._running.put(message)
+                block = self._running.put(message, hopeless)
             except StoreRefused as error:
                 self._stop()
                 if not self._proven:  # so it is the query, not the message
@@ -127,21 +131,26 @@ class _Running:
             self.stop()
             raise StoreUnavailable(f"the embedded engine does not start: {error}") from error
 
-    def put(self, message: Sequence[bytes]) -> bytes:
-        fed = self._feeder.submit(self._feed, b"".join(message))
+    def put(self, message: Sequence[bytes], hopeless: Callable[[], bool]) -> bytes:
+        answered = threading.Event()
+        fed = self._feeder.submit(self._feed, b"".join(message), answered, hopeless)
         try:
             block: bytes = next(self._blocks).bytes()
         except StopIteration:
             raise StoreUnavailable("the embedded engine has ended its query") from None
         except Exception as error:
             raise StoreRefused(f"the embedded engine cannot read this: {error}") from error
+        finally:
+            answered.set()
         fed.result()
         return block
 
-    def _feed(self, data: bytes) -> None:
+    def _feed(self, data: bytes, answered: threading.Event, hopeless: Callable[[], bool]) -> None:
         rest = memoryview(data)
         while rest:
             rest = rest[os.write(self._write, rest) :]
+        if not answered.wait(_PATIENCE) and hopeless():
+            self.end_input()
 
     def end_input(self) -> None:
         self.ended = True
