@@ -243,8 +243,8 @@ class Settler:
 
     def _depart(self, number: int, now: datetime) -> None:
         self._removing = False
-        if not self._is_time_to_depart(now):
-            return
+        if self._outdated or not self._is_time_to_depart(now):
+            return  # nothing leaves as definitions saw it that hold no longer
         pace = self._pace
         self._do(
             "depart",
