@@ -14,12 +14,14 @@ from starlette.responses import PlainTextResponse, Response
 from starlette.routing import Route
 
 from collector.body import Bodies
-from collector.decoder import Decoded, Decoder, Form
+from collector.decoder import Decoded, Decoder, Form, Keeper
 from collector.limits import Limits
+from collector.mapping import Mapper, Sampler
 from collector.metrics import MEDIA_TYPE, Metrics
 from collector.records import BodyError, BodyTooLarge, Refusal
 from collector.replies import JSON, PROTOBUF, Trouble, Voice, taken
 from collector.spool import Overloaded, Spool, SpoolUnavailable, failpoint
+from collector.window import Engine, Window
 from lifecycle.access import Access, AccessDenied, Scope
 from store.events import RejectedEvent
 
@@ -44,16 +46,20 @@ def create_app(
     access: Access,
     limits: Limits | None = None,
     metrics: Metrics | None = None,
+    engine: Engine | None = None,
     clock: Callable[[], int],
+    mapper: Callable[[], Mapper] = Mapper,
 ) -> Starlette:
     """The application; starts and stops ``spool`` with itself. ``clock`` in microseconds.
 
-    It accepts before the spool is told to ``flush``: the store need not be there for it.
+    It accepts before the spool is told to ``flush``: the store need not be there for it. With an
+    embedded ``engine`` it decodes several times as fast.
+    ``mapper`` gives the mappings in force.
     """
     limits = limits or Limits()
     metrics = metrics or Metrics()
     metrics.read(spool.counts, clock)
-    decoder = Decoder(limits)
+    decoder = Decoder(limits, engine, mapper)
     receiver = _Receiver(spool, decoder, access, limits, metrics)
 
     @asynccontextmanager
@@ -97,6 +103,8 @@ class _Receiver:
         self._limits = limits
         self._metrics = metrics
         self._bodies = Bodies(limits)
+        self._windows = Keeper(self._keep_window)
+        self._sampler = Sampler()
 
     async def logs(self, request: Request) -> Response:
         media = _media_type(request)
@@ -113,16 +121,18 @@ class _Receiver:
         return await self._guarded(request, voice, answer)
 
     async def traces(self, request: Request) -> Response:
-        async def answer() -> Response:
-            self._tenant(request)
-            raise Trouble(
-                501,
-                "mappings from traces to events are not available yet; do not retry, send events as"
-                " logs to /v1/logs",
-                {"Connection": "close"},
-            )
+        media = _media_type(request)
+        voice = _otlp_voice(media)
 
-        return await self._guarded(request, _otlp_voice(_media_type(request)), answer)
+        async def answer() -> Response:
+            tenant = self._tenant(request)
+            if media == PROTOBUF:
+                return await self._take(request, voice, tenant, Form.TRACES_PROTOBUF)
+            if media == JSON:
+                return await self._take(request, voice, tenant, Form.TRACES_JSON)
+            raise _unsupported(media, f"{PROTOBUF} or {JSON}")
+
+        return await self._guarded(request, voice, answer)
 
     async def events(self, request: Request) -> Response:
         media = _media_type(request)
@@ -209,15 +219,24 @@ class _Receiver:
                 )
                 failpoint.reach("decoded")
                 await self._keep(decoded, tenant, form, received_at)
-        return taken(voice, decoded.accepted, decoded.refused)
+        self._metrics.mapped(decoded.lacking, form.signal, decoded.ignored)
+        return taken(
+            voice, decoded.accepted, decoded.refused, spans=form.spans, warning=decoded.warning
+        )
 
     async def _keep(self, decoded: Decoded, tenant: str, form: Form, received_at: int) -> None:
         """Return once what is accepted, and what is refused, is on disk."""
-        rejected = self._rejected(tenant, received_at, form, decoded.refused)
+        refused = decoded.refused[: self._limits.refusals_kept]
+        samples = self._sampler(decoded.lacking, received_at)
+        rejected = self._rejected(tenant, received_at, form, [*refused, *samples])
         reasons = Counter(each.reason.value for each in decoded.refused)
+        if decoded.lacking:
+            reasons["unmapped"] = len({each.refusal.index for each in decoded.lacking})
         seconds = self._limits.store_seconds
         try:
             async with asyncio.timeout(seconds):
+                if decoded.window is not None:
+                    await self._windows.kept(decoded.window)
                 await self._spool.submit(
                     decoded.blocks, rejected, received_at=received_at, reasons=reasons
                 )
@@ -225,6 +244,9 @@ class _Receiver:
             # They stay in line. Sent again they are the same events, and count once.
             self._spool.turn_away(received_at)
             raise SpoolUnavailable(f"these events were not on disk within {seconds:g} s") from None
+
+    async def _keep_window(self, window: Window) -> None:
+        await self._spool.submit([window.block], [], received_at=window.received_at, reasons={})
 
     def _rejected(
         self, tenant: str, received_at: int, form: Form, refused: Sequence[Refusal]
@@ -241,7 +263,7 @@ class _Receiver:
                 detail=each.error[:1000],
                 raw=each.raw,
             )
-            for each in refused[: self._limits.refusals_kept]
+            for each in refused
         ]
 
 

@@ -11,12 +11,15 @@ from weakref import WeakKeyDictionary
 from collector.check import Checker
 from collector.gathering import Gatherer
 from collector.limits import Limits
+from collector.mapping import Lacking, Mapped, Mapper, map_logs
 from collector.native import decode_native
 from collector.otlp import decode_protobuf
 from collector.otlp_json import decode_json
-from collector.records import Door, Record, Refusal
+from collector.otlp_traces import json_spans, map_spans, protobuf_spans
+from collector.records import Door, Refusal
 from collector.window import Arrival, Engine, Window, WindowDecoder
 from lifecycle.events import Event
+from lifecycle.mapping import Signal
 from store.blocks import Block, block_of
 
 
@@ -25,6 +28,8 @@ class Form(Enum):
 
     LOGS_PROTOBUF = "logs-protobuf"
     LOGS_JSON = "logs-json"
+    TRACES_PROTOBUF = "traces-protobuf"
+    TRACES_JSON = "traces-json"
     NATIVE_LINES = "native-lines"
     NATIVE_JSON = "native-json"
 
@@ -32,6 +37,17 @@ class Form(Enum):
     def door(self) -> Door:
         """In whose words its fields are named."""
         return Door.NATIVE if self in (Form.NATIVE_LINES, Form.NATIVE_JSON) else Door.OTLP
+
+    @property
+    def spans(self) -> bool:
+        """Whether it has spans instead of events."""
+        return self.signal is Signal.SPAN
+
+    @property
+    def signal(self) -> Signal:
+        """What it has; native events are logs of ours."""
+        traces = self in (Form.TRACES_PROTOBUF, Form.TRACES_JSON)
+        return Signal.SPAN if traces else Signal.LOG
 
 
 @dataclass(frozen=True, slots=True)
@@ -46,6 +62,9 @@ class Decoded:
     accepted: int
     refused: Sequence[Refusal]
     window: Window | None = None
+    lacking: Sequence[Lacking] = ()  # events that mappings could not make
+    ignored: int = 0  # records that are nobody's here
+    warning: str = ""  # for a sender who is not refused anything
 
 
 class Keeper:
@@ -73,19 +92,24 @@ def _heard(task: "asyncio.Task[None]") -> None:
         task.exception()  # everyone who waited may have left
 
 
-_READERS: Final[dict[Form, Callable[[bytes, Limits], list[Record]]]] = {
-    Form.LOGS_PROTOBUF: decode_protobuf,
-    Form.LOGS_JSON: decode_json,
-    Form.NATIVE_LINES: lambda body, limits: decode_native(body, limits, lines=True),
-    Form.NATIVE_JSON: lambda body, limits: decode_native(body, limits, lines=False),
-}
+_UNMAPPED_SPANS: Final = (
+    "no mapping of spans is in force here, so spans are ignored: name one in"
+    " DONEWATCH_COLLECTOR__MAPPINGS, or put one into DONEWATCH_MAPPINGS_DIR"
+)
 
 
 class Decoder:
     """Decodes and checks bodies, with an embedded engine if there is one."""
 
-    def __init__(self, limits: Limits, engine: Engine | None = None) -> None:
+    def __init__(
+        self,
+        limits: Limits,
+        engine: Engine | None = None,
+        mapper: Callable[[], Mapper] = Mapper,
+    ) -> None:
+        """``mapper`` gives the mappings in force; asked for each body."""
         self._limits = limits
+        self._mapper = mapper
         self._gatherer = None if engine is None else Gatherer(WindowDecoder(engine, limits), limits)
         # One thread: a hostile body can take seventy times its size while it is decoded, and two
         # at once would not be faster under one interpreter lock
@@ -117,10 +141,41 @@ class Decoder:
         check = Checker(tenant=tenant, collector="", received_at=received_at, limits=self._limits)
         events: list[Event] = []
         refused: list[Refusal] = []
-        for record in _READERS[form](body, self._limits):
+        mapper = self._mapper()
+        mapped = self._mapped(body, form, mapper)
+        for record in mapped.records:
             result = check(record)
             if isinstance(result, Event):
                 events.append(result)
             else:
                 refused.append(result)
-        return Decoded([block_of(events)] if events else [], len(events), refused)
+        return Decoded(
+            [block_of(events)] if events else [],
+            len(events),
+            refused,
+            lacking=mapped.lacking,
+            ignored=mapped.ignored,
+            warning=_warning(form, mapper, mapped),
+        )
+
+    def _mapped(self, body: bytes, form: Form, mapper: Mapper) -> Mapped:
+        """The records of the body, of spans and foreign logs those of the events they become."""
+        limits = self._limits
+        match form:
+            case Form.TRACES_PROTOBUF:
+                return map_spans(protobuf_spans(body, limits), limits, mapper)
+            case Form.TRACES_JSON:
+                return map_spans(json_spans(body, limits), limits, mapper)
+            case Form.LOGS_PROTOBUF:
+                return map_logs(decode_protobuf(body, limits), mapper)
+            case Form.LOGS_JSON:
+                return map_logs(decode_json(body, limits), mapper)
+            case Form.NATIVE_LINES | Form.NATIVE_JSON:
+                lines = form is Form.NATIVE_LINES
+                return Mapped(records=decode_native(body, limits, lines=lines))
+
+
+def _warning(form: Form, mapper: Mapper, mapped: Mapped) -> str:
+    if form.spans and mapped.total and not mapper.maps(Signal.SPAN):
+        return _UNMAPPED_SPANS
+    return ""

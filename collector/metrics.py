@@ -6,6 +6,7 @@ from typing import Final
 from prometheus_client import CollectorRegistry, Counter, Histogram, generate_latest
 from prometheus_client.metrics_core import CounterMetricFamily, GaugeMetricFamily, Metric
 
+from collector.mapping import Lacking
 from collector.spool import Counts
 
 MEDIA_TYPE: Final = "text/plain; version=0.0.4; charset=utf-8"
@@ -42,6 +43,26 @@ class Metrics:
             buckets=(1, 10, 100, 500, 1_000, 5_000, 10_000, 50_000),
             registry=self._registry,
         )
+
+        self._unmapped = Counter(
+            f"{_PREFIX}_events_unmapped",
+            "Events that a mapping could not make, by the field that had no value.",
+            ["mapping", "field"],
+            registry=self._registry,
+        )
+        self._ignored = Counter(
+            f"{_PREFIX}_records_ignored",
+            "Spans, and logs where a mapping says so, that no mapping matched.",
+            ["signal"],
+            registry=self._registry,
+        )
+
+    def mapped(self, lacking: Iterable[Lacking], signal: str, ignored: int) -> None:
+        """What mappings did not make of one body; their names and fields are those of files."""
+        for each in lacking:
+            self._unmapped.labels(each.mapping, each.field).inc()
+        if ignored:
+            self._ignored.labels(signal).inc(ignored)
 
     def answered(self, path: str, status: int) -> None:
         """One request was answered. ``path`` is one of the collector's own, or ``other``."""

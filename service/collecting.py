@@ -20,6 +20,7 @@ from lifecycle.access import Access
 from lifecycle.errors import StoreError, StoreUnavailable
 from service.background import background
 from service.clock import now, now_us
+from service.mappings import MappingFolder
 from service.settings import Settings
 from store import Database
 from store.blocks import Block, stamped
@@ -82,9 +83,15 @@ class Collecting:
         *,
         mark_interval: float = 1.0,
         limits: Limits | None = None,
+        mappings: MappingFolder | None = None,
+        reload_interval: float = 2.0,
     ) -> None:
         """:raises StoreLocked: another process has the spool."""
+        self._mappings = mappings or MappingFolder(None)
+        self._mappings.reload()
+        self._reload_interval = reload_interval
         self._connection = database.connect()
+        self._engine = database.engine()
         self._interval = mark_interval
         self._limits = limits or Limits()
         self._started = now_us()
@@ -113,7 +120,14 @@ class Collecting:
             seal_seconds=chosen.seal_seconds,
             drain_seconds=chosen.drain_seconds,
         )
-        return cls(database, settings.data_dir, mark_interval=settings.mark_interval, limits=limits)
+        return cls(
+            database,
+            settings.data_dir,
+            mark_interval=settings.mark_interval,
+            limits=limits,
+            mappings=MappingFolder(settings.mappings_dir, chosen.mappings),
+            reload_interval=settings.reload_interval,
+        )
 
     def register(self) -> None:
         """Publish the first mark, and begin to insert.
@@ -163,7 +177,9 @@ class Collecting:
             access=access,
             limits=self._limits,
             metrics=self.metrics,
+            engine=self._engine,
             clock=now_us,
+            mapper=lambda: self._mappings.mapper,
         )
 
     @contextlib.asynccontextmanager
@@ -172,7 +188,7 @@ class Collecting:
         with contextlib.suppress(StoreUnavailable):
             await asyncio.to_thread(self.register)
         try:
-            async with background(self.run()):
+            async with background(self.run(), self._reload()):
                 yield
         finally:
             try:
@@ -195,6 +211,14 @@ class Collecting:
                 tried = True
                 await asyncio.to_thread(self.spool.retry)
             await asyncio.sleep(self._interval)
+
+    async def _reload(self) -> None:
+        while True:
+            await asyncio.sleep(self._reload_interval)
+            try:
+                await asyncio.to_thread(self._mappings.reload)
+            except OSError as error:
+                _LOG.warning("mappings cannot be looked at, those in force stay: %s", error)
 
     def collectors(self) -> Sequence[CollectorView]:
         """The counters, for the API."""

@@ -21,7 +21,7 @@ class MappingFolder:
     A broken file keeps what it said in force. One with the name of a shipped mapping replaces it.
     """
 
-    def __init__(self, folder: Path, shipped: Sequence[str] = ()) -> None:
+    def __init__(self, folder: Path | None, shipped: Sequence[str] = ()) -> None:
         self._folder = folder
         self._shipped = [read_mapping(SHIPPED[name], f"{name}.yaml") for name in shipped]
         self._seen: dict[Path, tuple[int, int]] | None = None
@@ -32,10 +32,10 @@ class MappingFolder:
 
     def reload(self) -> bool:
         """Read what has changed since the last time; returns whether anything had."""
-        seen = stamps(self._folder)
+        seen = stamps(self._folder) if self._folder else {}
         if seen == self._seen:
             return False
-        found = texts(self._folder)
+        found = texts(self._folder) if self._folder else {}
         # what could not be read may become readable with neither its time nor its size changed
         self._seen = seen if None not in found.values() else None
         problems: list[Problem] = []

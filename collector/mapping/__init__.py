@@ -3,5 +3,6 @@
 from collector.mapping.logs import map_logs
 from collector.mapping.mapper import Lacking, Mapped, Mapper
 from collector.mapping.observed import Observed
+from collector.mapping.sampler import Sampler
 
-__all__ = ["Lacking", "Mapped", "Mapper", "Observed", "map_logs"]
+__all__ = ["Lacking", "Mapped", "Mapper", "Observed", "Sampler", "map_logs"]

@@ -1,6 +1,6 @@
 """Log records that are no events of donewatch, through mappings."""
 
-from collections.abc import Iterable, Mapping
+from collections.abc import Mapping
 from typing import Any, Final
 
 from collector.mapping.mapper import Candidates, Mapped, Mapper
@@ -11,19 +11,20 @@ from lifecycle.mapping import Signal
 _OURS: Final = "donewatch."
 
 
-def map_logs(records: Iterable[Record], mapper: Mapper) -> Mapped:
+def map_logs(records: list[Record], mapper: Mapper) -> Mapped:
     """What decoded log records become.
 
     Those that are named as events of donewatch, rightly or not, stay as they are. So do those that
     no mapping matches, unless a mapping says that others are ignored: then the check refuses them.
     """
+    if not mapper.maps(Signal.LOG):
+        return Mapped(total=len(records), records=records)
     mapped = Mapped()
-    maps = mapper.maps(Signal.LOG)
     last: Mapping[str, Any] | None = None
     by_scope: dict[str, Candidates] = {}
     for record in records:
         mapped.total += 1
-        if not maps or record.event_name.startswith(_OURS):
+        if record.event_name.startswith(_OURS):
             mapped.records.append(record)
             continue
         if record.resource is not last:

@@ -13,8 +13,10 @@ import httpx
 
 from collector.app import create_app
 from collector.limits import Limits
+from collector.mapping import Mapper
 from collector.metrics import Metrics
 from collector.spool import Spool
+from collector.window import Engine
 from lifecycle.access import Access
 from lifecycle.events import Event
 from store.blocks import Block, events_of
@@ -113,6 +115,8 @@ async def collecting(
     access: Access | None = None,
     clock: Callable[[], int] | None = None,
     free_bytes: int = 0,
+    engine: Engine | None = None,
+    mapper: Callable[[], Mapper] = Mapper,
 ) -> AsyncIterator[Service]:
     ticks = itertools.count(NOW)
     clock = clock or ticks.__next__
@@ -125,7 +129,13 @@ async def collecting(
             Path(folder), collector="c1", sink=sink, clock=clock, limits=limits, watch=metrics
         )
         app = create_app(
-            spool=spool, access=access or Access(), limits=limits, metrics=metrics, clock=clock
+            spool=spool,
+            access=access or Access(),
+            limits=limits,
+            metrics=metrics,
+            engine=engine,
+            clock=clock,
+            mapper=mapper,
         )
         transport = httpx.ASGITransport(app)
         async with (

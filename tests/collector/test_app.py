@@ -165,18 +165,6 @@ async def test_a_fault_of_ours_is_no_secret_and_no_traceback(
 
 
 @pytest.mark.parametrize(
-    ("kind", "content"), [("application/x-protobuf", b"\x0a\x00"), ("application/json", b"{}")]
-)
-async def test_traces_are_refused_for_good(service: Service, kind: str, content: bytes) -> None:
-    answer = await service.client.post(
-        "/v1/traces", content=content, headers={"Content-Type": kind}
-    )
-    assert answer.status_code == 501
-    assert answer.headers["content-type"] == kind
-    assert "do not retry" in message(answer)
-
-
-@pytest.mark.parametrize(
     ("method", "path", "status", "told"),
     [
         pytest.param("GET", "/", 404, "POST /v1/logs, POST /v1/traces", id="the root"),
