@@ -119,6 +119,14 @@ class Settler:
         self._take_outdated(last, types, number)
         self._do("remove", settlement=last.number, version=4 * last.number + 2)
         self._reach("removed")
+        if self._count("settling_instances"):
+            self._work_out(number, types, flushed)
+        self._depart(number, now)
+        self._count_outdated()
+        return self._commit(last, reach, types, number, now, began, worked=True)
+
+    def _work_out(self, number: int, types: Types, flushed: datetime) -> None:
+        """Every touched instance, from all its events."""
         self._do("kept")
         self._do("returns", settlement=number)
         if self._count("settling_returns"):
@@ -140,9 +148,6 @@ class Settler:
                     **types.parameters(found, flushed),
                 )
         self._reach("updated")
-        self._depart(number, now)
-        self._count_outdated()
-        return self._commit(last, reach, types, number, now, began, worked=True)
 
     def _nothing_new(self, last: Settlement, reach: _Reach, types: Types, now: datetime) -> bool:
         """Whether all that moves is the watermark."""
