@@ -16,6 +16,7 @@ from starlette.routing import Route
 from collector.body import Bodies
 from collector.decoder import Decoded, Decoder, Form, Keeper
 from collector.limits import Limits
+from collector.mapping import Mapper, Sampler
 from collector.metrics import MEDIA_TYPE, Metrics
 from collector.records import BodyError, BodyTooLarge, Refusal
 from collector.replies import JSON, PROTOBUF, Trouble, Voice, taken
@@ -47,16 +48,18 @@ def create_app(
     metrics: Metrics | None = None,
     engine: Engine | None = None,
     clock: Callable[[], int],
+    mapper: Callable[[], Mapper] = Mapper,
 ) -> Starlette:
     """The application; starts and stops ``spool`` with itself. ``clock`` in microseconds.
 
     It accepts before the spool is told to ``flush``: the store need not be there for it. With an
     embedded ``engine`` it decodes several times as fast.
+    ``mapper`` gives the mappings in force.
     """
     limits = limits or Limits()
     metrics = metrics or Metrics()
     metrics.read(spool.counts, clock)
-    decoder = Decoder(limits, engine)
+    decoder = Decoder(limits, engine, mapper)
     receiver = _Receiver(spool, decoder, access, limits, metrics)
 
     @asynccontextmanager
@@ -101,6 +104,7 @@ class _Receiver:
         self._metrics = metrics
         self._bodies = Bodies(limits)
         self._windows = Keeper(self._keep_window)
+        self._sampler = Sampler()
 
     async def logs(self, request: Request) -> Response:
         media = _media_type(request)
@@ -117,16 +121,18 @@ class _Receiver:
         return await self._guarded(request, voice, answer)
 
     async def traces(self, request: Request) -> Response:
-        async def answer() -> Response:
-            self._tenant(request)
-            raise Trouble(
-                501,
-                "mappings from traces to events are not available yet; do not retry, send events as"
-                " logs to /v1/logs",
-                {"Connection": "close"},
-            )
+        media = _media_type(request)
+        voice = _otlp_voice(media)
 
-        return await self._guarded(request, _otlp_voice(_media_type(request)), answer)
+        async def answer() -> Response:
+            tenant = self._tenant(request)
+            if media == PROTOBUF:
+                return await self._take(request, voice, tenant, Form.TRACES_PROTOBUF)
+            if media == JSON:
+                return await self._take(request, voice, tenant, Form.TRACES_JSON)
+            raise _unsupported(media, f"{PROTOBUF} or {JSON}")
+
+        return await self._guarded(request, voice, answer)
 
     async def events(self, request: Request) -> Response:
         media = _media_type(request)
@@ -213,12 +219,19 @@ class _Receiver:
                 )
                 failpoint.reach("decoded")
                 await self._keep(decoded, tenant, form, received_at)
-        return taken(voice, decoded.accepted, decoded.refused)
+        self._metrics.mapped(decoded.lacking, form.signal, decoded.ignored)
+        return taken(
+            voice, decoded.accepted, decoded.refused, spans=form.spans, warning=decoded.warning
+        )
 
     async def _keep(self, decoded: Decoded, tenant: str, form: Form, received_at: int) -> None:
         """Return once what is accepted, and what is refused, is on disk."""
-        rejected = self._rejected(tenant, received_at, form, decoded.refused)
+        refused = decoded.refused[: self._limits.refusals_kept]
+        samples = self._sampler(decoded.lacking, received_at)
+        rejected = self._rejected(tenant, received_at, form, [*refused, *samples])
         reasons = Counter(each.reason.value for each in decoded.refused)
+        if decoded.lacking:
+            reasons["unmapped"] = len({each.refusal.index for each in decoded.lacking})
         seconds = self._limits.store_seconds
         try:
             async with asyncio.timeout(seconds):
@@ -250,7 +263,7 @@ class _Receiver:
                 detail=each.error[:1000],
                 raw=each.raw,
             )
-            for each in refused[: self._limits.refusals_kept]
+            for each in refused
         ]
 
 

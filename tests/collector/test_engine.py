@@ -1,11 +1,10 @@
 """Through the engine or in Python: the same rows, or the engine leaves the body alone."""
 
 from collections.abc import Iterator, Sequence
-from dataclasses import replace
 from typing import Any
 
 import pytest
-from hypothesis import HealthCheck, example, given, settings
+from hypothesis import HealthCheck, given, settings
 from hypothesis import strategies as st
 from opentelemetry.proto.collector.logs.v1.logs_service_pb2 import ExportLogsServiceRequest
 from opentelemetry.proto.common.v1.common_pb2 import AnyValue, KeyValue
@@ -21,13 +20,8 @@ from store import Database
 from store.blocks import events_of
 from store.engine import Engine
 from tests.collector.senders import (
-    HEARTBEAT,
-    JOB,
     NANOS,
     NOW,
-    OUTBOX,
-    TRANSITION,
-    VISIBLE,
     otlp_protobuf,
 )
 from tests.collector.test_doors import GOOD
