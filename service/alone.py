@@ -52,7 +52,7 @@ class RulesAlone:
                 "links in alerts lead to %s: set DONEWATCH_EXTERNAL_URL to where the pages are",
                 pages,
             )
-        self._settling = Settling(database, settings.settle_interval)
+        self._settling = Settling(database, settings.settle_interval, grace=settings.settle_grace)
         self._engine = Engine(settings, database, WatermarkReader(database), pages)
 
     @contextlib.asynccontextmanager

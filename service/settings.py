@@ -166,6 +166,12 @@ class Settings(BaseSettings):
     settle_interval: float = Field(
         default=1.0, gt=0, description="seconds between two settlements at least; 15 at most"
     )
+    settle_grace: float = Field(
+        default=300.0,
+        ge=0,
+        description="seconds after its last event for which what has ended is kept with what is"
+        " open: longer than events usually come late",
+    )
     reload_interval: float = Field(
         default=2.0, gt=0, description="seconds between two looks for changed files"
     )

@@ -10,12 +10,13 @@ import uuid
 from collections.abc import AsyncIterator
 from typing import Final
 
+from collector.spool import failpoint
 from lifecycle.errors import StoreError
 from service.background import background
 from service.clock import now
 from store import Database
 from store.connection import Bounds
-from store.settling import Claimed, Settler
+from store.settling import Claimed, Pace, Settler
 
 _LOG: Final = logging.getLogger(__name__)
 _BOUNDS: Final = Bounds(seconds=25, memory=8 * 2**30)  # of one statement
@@ -26,13 +27,15 @@ _LONGEST: Final = 15.0  # seconds of rest at most
 class Settling:
     """Keeps the live tables up to date; where another process does so already, it waits."""
 
-    def __init__(self, database: Database, interval: float) -> None:
-        """``interval``: seconds of rest at least."""
+    def __init__(self, database: Database, interval: float, *, grace: float) -> None:
+        """``interval``: seconds of rest at least; ``grace`` as in ``Pace``."""
         name = f"{socket.gethostname()}-{os.getpid()}-{uuid.uuid4().hex[:8]}"
         self._settler = Settler(
             database.connect(_BOUNDS),
             # embedded data have no other process that could settle them
             name="" if database.location.embedded else name,
+            pace=Pace(grace=grace, between_departures=grace / 10),
+            reach=lambda step: failpoint.reach(f"settle-{step}"),
         )
         self._interval = interval
 

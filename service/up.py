@@ -21,7 +21,7 @@ class Everything:
     def __init__(self, settings: Settings, database: Database, addresses: Addresses) -> None:
         watermark = WatermarkReader(database)
         self._collecting = Collecting.of(settings, database)
-        self._settling = Settling(database, settings.settle_interval)
+        self._settling = Settling(database, settings.settle_interval, grace=settings.settle_grace)
         self._engine = Engine(settings, database, watermark, addresses["pages"])
         self.servers: Mapping[str, Server] = {
             "pages": pages_server(

@@ -1,5 +1,7 @@
 """Places between two steps of an event's way, where tests end the process, delay it or fail it.
 
+Those of settling (``settle-…``) come after the steps named by ``store.settling.Settler``.
+
 ``DONEWATCH_FAILPOINT`` has what is to happen, separated by commas: ``synced:3`` kills the process
 the third time it gets there, ``fsync:sleep=0.5`` waits half a second each time, ``fsync:error``
 raises what a failing disk does, ``append:error=ENOSPC`` what a full one does. Without it, reaching
@@ -29,6 +31,13 @@ POINTS: Final = (
     "insert",  # before the segment is inserted
     "inserted",  # before its file is deleted
     "deleted",
+    "settle-removed",
+    "settle-staged",
+    "settle-updated",
+    "settle-departing",
+    "settle-visits",
+    "settle-written",
+    "settle-committed",
 )
 
 Action = Callable[[int], None]  # given how often the place has been reached, this time included

@@ -2,6 +2,6 @@
 
 from store.settling.claim import Claimed
 from store.settling.settlement import Settlement, last_settlement
-from store.settling.settler import Settler
+from store.settling.settler import Pace, Settler
 
-__all__ = ["Claimed", "Settlement", "Settler", "last_settlement"]
+__all__ = ["Claimed", "Pace", "Settlement", "Settler", "last_settlement"]
