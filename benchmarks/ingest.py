@@ -157,7 +157,7 @@ def _kinds(plan: Plan, prepared: _Prepared) -> dict[str, Measure]:
     )
     for door in DOORS:
         served(door, Setup.SERVER)
-    kinds["postgres-one-connection"] = lambda _: _postgres(plan, prepared, 1)
+    kinds["postgres-one-connection"] = lambda _: _postgres(plan, prepared, 1, way=postgres.Way.ROWS)
     for door in (DOORS[0], DOORS[2]):
         served(door, Setup.SERVER_STORED)
     kinds["bulk-server"] = lambda place: _bulk(plan, prepared, insert_server, place)
@@ -265,10 +265,15 @@ def _started(*module: str) -> Iterator[tuple["subprocess.Popen[str]", str]]:
                 process.stdin.close()
 
 
-def _postgres(plan: Plan, prepared: _Prepared, connections: int, *, indexed: bool = False) -> Row:
-    filled = postgres.fill_round(
-        prepared.batches, postgres.Way.COPY, connections, plan.quiet, indexed=indexed
-    )
+def _postgres(
+    plan: Plan,
+    prepared: _Prepared,
+    connections: int,
+    *,
+    way: postgres.Way = postgres.Way.COPY,
+    indexed: bool = False,
+) -> Row:
+    filled = postgres.fill_round(prepared.batches, way, connections, plan.quiet, indexed=indexed)
     if filled.rows != plan.events_of_postgres:
         raise RuntimeError(f"{plan.events_of_postgres} sent, PostgreSQL has {filled.rows}")
     return {

@@ -81,6 +81,7 @@ class Way(StrEnum):
 
     COPY = "copy"  # COPY into a temporary table, and from there
     ROWS = "rows"  # one prepared INSERT of many rows, its columns as arrays
+    VALUES = "values"  # one INSERT with a parameter for every value, as applications write it
 
 
 @dataclass(frozen=True, slots=True, kw_only=True)
@@ -109,6 +110,7 @@ def prepare(path: Path, happenings: Sequence[Mapping[str, Any]]) -> None:
             )
             for batch in batches
         ],
+        Way.VALUES: [[value for row in batch for value in row] for batch in batches],
     }
     path.write_bytes(pickle.dumps(made))
 
@@ -294,6 +296,15 @@ def _sender(connection: "psycopg.Connection[tuple[Any, ...]]", way: Way) -> Call
             connection.execute(statement, batch, prepare=True)
 
         return send_rows
+    if way is Way.VALUES:
+        row = "(" + ", ".join(f"%s::{kind}" for kind in _COLUMNS.values()) + ")"
+
+        def send_values(batch: list[str | None]) -> None:
+            rows = ", ".join([row] * (len(batch) // len(_COLUMNS)))
+            source = f"(VALUES {rows}) AS batch ({', '.join(_COLUMNS)})"
+            connection.execute(_statement(source), batch)
+
+        return send_values
     connection.execute(
         "CREATE TEMP TABLE batch (LIKE events INCLUDING DEFAULTS) ON COMMIT DELETE ROWS"
     )
@@ -340,11 +351,12 @@ def main() -> None:
     for thread in threads:
         thread.join()
     seconds, used = time.perf_counter() - began, time.process_time() - cpu
-    for end in ends:
-        end.close()
     if errors:
         raise SystemExit("; ".join(errors))
     print(json.dumps({"seconds": seconds, "cpu_seconds": used}), flush=True)
+    sys.stdin.read()  # the server's processes are looked at before they end
+    for end in ends:
+        end.close()
 
 
 if __name__ == "__main__":
