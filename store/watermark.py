@@ -5,6 +5,7 @@ from datetime import datetime
 
 from store.connection import Connection, to_microseconds
 from store.queries import query_text
+from store.reports import Report
 from store.settling import last_settlement
 
 _COLUMNS = ("collector", "marked_at", "flushed_at", "segment", "retired")
@@ -21,8 +22,8 @@ class Mark:
     retired: bool = False
 
 
-def publish_mark(connection: Connection, mark: Mark) -> None:
-    """Write a collector's mark; the latest written counts."""
+def publish_mark(connection: Connection, mark: Mark, report: Report | None = None) -> None:
+    """Write a collector's mark, and how it fares; the latest written counts."""
     values = (
         mark.collector,
         to_microseconds(mark.marked_at),
@@ -30,7 +31,12 @@ def publish_mark(connection: Connection, mark: Mark) -> None:
         mark.segment,
         int(mark.retired),
     )
-    connection.insert("collector_marks", _COLUMNS, [[value] for value in values])
+    told = report.columns() if report is not None else {}
+    connection.insert(
+        "collector_marks",
+        (*_COLUMNS, *told),
+        [[value] for value in (*values, *told.values())],
+    )
 
 
 def last_mark(connection: Connection, collector: str) -> Mark | None:

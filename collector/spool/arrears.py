@@ -58,6 +58,12 @@ class Arrears:
         with self._lock:
             return min(self._held.values(), default=None)
 
+    @property
+    def resent_since(self) -> int | None:
+        """The earliest moment of what producers were told to send again, while they may do so."""
+        with self._lock:
+            return self._turned_away[0] if self._turned_away else None
+
     @contextmanager
     def receiving(self, now: int) -> Iterator[None]:
         """Hold what comes with one body until the block is left."""

@@ -73,6 +73,11 @@ class Flusher:
         return bool(self._queue)
 
     @property
+    def waiting(self) -> int:
+        """Sealed segments that are not in the store."""
+        return len(self._queue) + self._busy
+
+    @property
     def empty(self) -> bool:
         """Whether nothing is left."""
         with self._wake:
@@ -130,6 +135,7 @@ class Flusher:
                 self._insert(sealed, *loaded)
             except (StoreError, OSError) as error:
                 self._tally.add(failed_inserts=1)
+                self._tally.trouble = str(error)[:1000]
                 if loaded is None and attempt >= _READS:
                     self._put_away(sealed, error)
                     return True
@@ -278,6 +284,7 @@ class Flusher:
 
     def _stored(self, sealed: Sealed) -> None:
         self.flushed = sealed.number
+        self._tally.trouble = ""
         self._tally.add(pending=-sealed.contents.rows, pending_bytes=-sealed.contents.size)
         self._arrears.let_go(sealed.number)
 

@@ -237,6 +237,8 @@ class Spool:
             oldest=self._arrears.oldest,
             quarantined_now=len(self.quarantine),
             segment=self._flusher.flushed,
+            waiting=self._flusher.waiting,
+            resent_since=self._arrears.resent_since,
         )
 
     def retry(self) -> int:

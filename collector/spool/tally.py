@@ -26,6 +26,9 @@ class Counts:
     damaged: int  # places in files that could not be read
     damaged_bytes: int
     torn_bytes: int  # never acknowledged, cut off at the start
+    waiting: int = 0  # segments sealed and not yet in the store
+    resent_since: int | None = None  # producers are to send again what came since then, µs
+    trouble: str = ""  # why inserts fail now; empty while they do not
 
 
 class Watch(Protocol):
@@ -58,6 +61,7 @@ class Tally:
         self._numbers: Counter[str] = Counter()
         self._rejected: Counter[str] = Counter()
         self._quarantined: Counter[str] = Counter()
+        self.trouble = ""  # why inserts fail now
 
     def add(self, **numbers: int) -> None:
         """Add to counters by name; negative to take away."""
@@ -78,7 +82,15 @@ class Tally:
         with self._lock:
             return self._numbers[name]
 
-    def counts(self, *, oldest: int | None, quarantined_now: int, segment: int) -> Counts:
+    def counts(
+        self,
+        *,
+        oldest: int | None,
+        quarantined_now: int,
+        segment: int,
+        waiting: int = 0,
+        resent_since: int | None = None,
+    ) -> Counts:
         """All of them."""
         with self._lock:
             numbers = self._numbers
@@ -98,4 +110,7 @@ class Tally:
                 damaged=numbers["damaged"],
                 damaged_bytes=numbers["damaged_bytes"],
                 torn_bytes=numbers["torn_bytes"],
+                waiting=waiting,
+                resent_since=resent_since,
+                trouble=self.trouble,
             )
