@@ -12,7 +12,7 @@ import typer
 
 from lifecycle.errors import DonewatchError
 from service.settings import load_settings
-from service.terminal.commands import emit, import_, show, stuck, tail
+from service.terminal.commands import emit, import_, map_, show, stuck, tail
 
 FOUND: Final = 1
 COULD_NOT_RUN: Final = 2
@@ -98,11 +98,11 @@ def demo(
 @app.command()
 def check(
     files: Annotated[
-        list[Path], typer.Argument(help="Definition and rule files, or folders of them.")
+        list[Path], typer.Argument(help="Definition, rule and mapping files, or folders of them.")
     ],
     json_output: Annotated[bool, typer.Option("--json", help="Problems as JSON.")] = False,
 ) -> None:
-    """Report every mistake in definition and rule files, with file:line:column and the fix."""
+    """Report every mistake in definitions, rules and mappings, with its place and the fix."""
     from service.checking import check_paths
 
     raise typer.Exit(check_paths(files, json_output=json_output))
@@ -168,6 +168,7 @@ def quarantine(
 for command in (stuck, show, tail, emit):
     app.command()(command)
 app.command("import")(import_)
+app.command("map")(map_)
 
 
 def _alone(name: str, ready_file: Path | None, **given: Any) -> None:
@@ -209,7 +210,9 @@ def _log(level: str) -> None:
     logging.basicConfig(
         level=known[level.upper()], format="%(asctime)s %(levelname)s %(name)s: %(message)s"
     )
-    logging.getLogger("httpx").setLevel(logging.WARNING)
+    # neither says anything that we do not say ourselves
+    for name in ("httpx", "uvicorn.error"):
+        logging.getLogger(name).setLevel(logging.WARNING)
 
 
 def main() -> None:

@@ -17,6 +17,7 @@ from service.terminal.options import (
     Url,
     duration,
     moment,
+    offline,
     reading,
     sending,
 )
@@ -232,3 +233,23 @@ def import_(
         return Importing(client, printer, order, now_us).run()
 
     sending(url, token_file, work, option="--to")
+
+
+def map_(
+    file: Annotated[
+        str,
+        typer.Argument(
+            help="OTLP traces or logs (protobuf, JSON, a request a line) or NDJSON, gzip or not;"
+            " - is standard input."
+        ),
+    ],
+    mapping: Annotated[
+        list[str],
+        typer.Option(help="A mapping file, or celery, messaging; else those of the settings."),
+    ] = [],  # noqa: B006
+    json_output: Json = False,
+) -> None:
+    """Show which events a captured body would become; exit code 1 if any record lacks something."""
+    from service.terminal.mapping import map_file
+
+    offline(lambda printer: map_file(file, mapping, printer, as_json=json_output))

@@ -6,9 +6,7 @@ import zlib
 from collections.abc import Iterator, Mapping, Sequence
 from datetime import datetime
 from pathlib import Path
-from typing import Annotated, Any, Final
-
-import typer
+from typing import Any, Final
 
 from collector.limits import Limits
 from collector.mapping import Mapper
@@ -16,14 +14,13 @@ from collector.mapping.preview import Became, preview
 from collector.mapping.shipped import SHIPPED
 from collector.records import BodyError
 from lifecycle.document import did_you_mean
-from lifecycle.errors import DonewatchError, SettingsError
+from lifecycle.errors import SettingsError
 from lifecycle.events import FIELDS, Event, FieldType
 from lifecycle.mapping_files import read_mapping
 from service.clock import now
 from service.mappings import MappingFolder
 from service.settings import load_settings
-from service.terminal.options import COULD_NOT_RUN, Json
-from service.terminal.printer import STYLES, Cell, Printer, clean, many
+from service.terminal.printer import STYLES, Cell, Printer, many
 from store.connection import from_microseconds, to_microseconds
 
 _MOST: Final = 256 << 20  # bytes of a captured body after decompression
@@ -31,31 +28,16 @@ _LIMITS: Final = Limits(refusals_kept=1 << 30)  # a guess for each misspelt name
 _SHOWN: Final = ("workflow_type", "instance_id")
 
 
-def map_(
-    file: Annotated[
-        str,
-        typer.Argument(
-            help="OTLP traces or logs (protobuf, JSON, a request a line) or NDJSON, gzip or not;"
-            " - is standard input."
-        ),
-    ],
-    mapping: Annotated[
-        list[str],
-        typer.Option(
-            help="A mapping file, or the name of one that comes with donewatch; repeat for several."
-        ),
-    ] = [],  # noqa: B006
-    json_output: Json = False,
-) -> None:
-    """Show which events a captured body would become; exit code 1 if any record lacks something."""
+def map_file(file: str, names: Sequence[str], printer: Printer, *, as_json: bool) -> int:
+    """What the records of a file become; 1 if something was refused or lacked something.
+
+    :raises DonewatchError: a mapping or the file cannot be had, or is wrong.
+    """
     try:
-        printer = Printer()
-        mapper = mapper_of(mapping, printer)
-        code = show_map(read_body(file), mapper, printer, now(), as_json=json_output)
-    except (DonewatchError, BodyError) as error:
-        typer.echo(f"donewatch: {clean(str(error))}", err=True)
-        code = COULD_NOT_RUN
-    raise typer.Exit(code)
+        mapper = mapper_of(names, printer)
+        return show_map(read_body(file), mapper, printer, now(), as_json=as_json)
+    except BodyError as error:
+        raise SettingsError(f"{file}: {error}") from error
 
 
 def mapper_of(names: Sequence[str], printer: Printer) -> Mapper:

@@ -49,6 +49,15 @@ def sending(url: str, token_file: Path | None, work: Work, option: str = "--url"
     _run(address, token_file, f"{option} or DONEWATCH_ENDPOINT", work)
 
 
+def offline(work: Callable[[Printer], int]) -> NoReturn:
+    """Do ``work``, which asks no service, and end with its exit code."""
+    try:
+        code = work(Printer())
+    except DonewatchError as error:
+        code = _could_not_run(error)
+    raise typer.Exit(code)
+
+
 def _run(url: str, token_file: Path | None, source: str, work: Work) -> NoReturn:
     try:
         client = Client(
@@ -61,9 +70,13 @@ def _run(url: str, token_file: Path | None, source: str, work: Work) -> NoReturn
         finally:
             client.close()
     except DonewatchError as error:
-        typer.echo(f"donewatch: {clean(str(error))}", err=True)
-        code = COULD_NOT_RUN
+        code = _could_not_run(error)
     raise typer.Exit(code)
+
+
+def _could_not_run(error: DonewatchError) -> int:
+    typer.echo("\n".join(f"donewatch: {clean(line)}" for line in str(error).splitlines()), err=True)
+    return COULD_NOT_RUN
 
 
 def duration(option: str, text: str) -> float:
