@@ -109,17 +109,17 @@ def _catch_up(folder: Path, events: int, open_: int) -> dict[str, Any]:
             time.sleep(0.2)
         settler = Settler(connection)
         cpu, began = time.process_time(), time.perf_counter()
-        settled = steps = 0
+        steps = 0
         behind = True
         while behind:
             passed = timedelta(seconds=time.perf_counter() - began)
             settlement = settler.settle(until + GRACE + passed)
-            settled += settlement.events
             steps += 1
             behind = settlement.behind
         seconds, used = time.perf_counter() - began, time.process_time() - cpu
-    if settled != there:
-        raise RuntimeError(f"of {there} events {settled} are settled")
+        (found,) = connection.query(_sql("settled"), {})
+    if found["settled"] != found["orders"]:
+        raise RuntimeError(f"of {found['orders']} orders {found['settled']} are settled")
     return {
         "events_per_second": round(there / seconds),
         "cpu_per_million": round(used / there * 1e6, 2),
@@ -160,10 +160,13 @@ def _cores(
 def _settlements(folder: Path, began: float) -> dict[str, Any]:
     with opened(folder) as database:
         (row,) = database.connect().query(
-            (Path(__file__).with_name("settlements.sql")).read_text(encoding="utf-8"),
-            {"began": datetime.fromtimestamp(began, UTC)},
+            _sql("settlements"), {"began": datetime.fromtimestamp(began, UTC)}
         )
     return {name: round(float(value), 3) for name, value in row.items()}
+
+
+def _sql(name: str) -> str:
+    return (Path(__file__).parent / f"{name}.sql").read_text(encoding="utf-8")
 
 
 def _median(rounds: Sequence[dict[str, Any]]) -> dict[str, Any]:
