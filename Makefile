@@ -2,13 +2,14 @@
 # make demo      the demo application with faults, everything embedded
 # make test      every test
 # make bench     everything that is measured, beside its peers
+# make fuzz      hostile requests by the thousand; EXAMPLES=5000 for more than the usual 1000
 # make check     everything that must hold: format, lint, types, import rules, tests, packages, demo
 PYTHON ?= $(shell command -v python3.11 || command -v python3)
 BIN := .venv/bin
 READY := .venv/.ready
 PYTEST := $(BIN)/pytest -q -p no:cacheprovider
 
-.PHONY: install demo test check bench lint types imports packages peers demo-check lock clean
+.PHONY: install demo test check bench lint types imports packages peers demo-check lock clean fuzz
 
 install: $(READY)
 
@@ -30,6 +31,11 @@ peers:
 
 test: install peers
 	$(PYTEST)
+
+# each test asks so many times what `make test` asks a few times
+EXAMPLES ?= 1000
+fuzz: install
+	DONEWATCH_TEST_EXAMPLES=$(EXAMPLES) $(PYTEST) tests/fuzz tests/service/test_protocol.py
 
 lint: install
 	$(BIN)/ruff format --check .

@@ -50,6 +50,15 @@ def logs(records: int) -> bytes:
     return request.SerializeToString()
 
 
+def empty_logs(records: int) -> bytes:
+    """Two bytes a record."""
+    request = ExportLogsServiceRequest()
+    log_records = request.resource_logs.add().scope_logs.add().log_records
+    for _ in range(records):
+        log_records.add()
+    return request.SerializeToString()
+
+
 FEW_LOGS = logs(3)
 MANY_LOGS = logs(MANY)
 
@@ -62,10 +71,10 @@ BAD_TEXTS = [b"\xff\xfe", b"\xc0\x80", b"\xed\xa0\x80", b"\0", b"a\0b", b"\xf4\x
 
 def _nested(levels: int) -> bytes:
     """A value in an array in an array…"""
-    inner = Place(1, BYTES, b"x")
+    inner = Place(1, BYTES, b"x").bytes
     for _ in range(levels):
-        inner = Place(5, BYTES, [Place(1, BYTES, [inner])])
-    return inner.bytes
+        inner = Place(5, BYTES, Place(1, BYTES, inner).bytes).bytes
+    return inner
 
 
 def _group() -> Place:

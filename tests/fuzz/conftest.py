@@ -14,6 +14,7 @@ from tests.service import story
 TOKENS = {"reads": ["read"], "sends": ["ingest"], "both": ["ingest", "read"]}
 # as many as a quick check affords; `make fuzz` asks for more
 EXAMPLES = int(os.environ.get("DONEWATCH_TEST_EXAMPLES", "0"))
+PATIENCE = 24 * 3600 if EXAMPLES else 300  # seconds for one test
 HANGS = 60.0  # seconds: nothing takes so long, unless it hangs
 # what is asked here is to be the work, not rules that are evaluated all the time
 CALM = {"RULES__INTERVAL": "15", "MARK_INTERVAL": "0.5", "RELOAD_INTERVAL": "5"}

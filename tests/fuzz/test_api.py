@@ -12,10 +12,10 @@ from hypothesis import strategies as st
 from api import Ports, create_app
 from lifecycle.access import Access, Token, hash_token
 from lifecycle.events import EventKind
-from tests.fuzz.conftest import EXAMPLES, HANGS
+from tests.fuzz.conftest import EXAMPLES, HANGS, PATIENCE
 from tests.peers.donewatch import Donewatch
 
-pytestmark = pytest.mark.system
+pytestmark = [pytest.mark.system, pytest.mark.timeout(PATIENCE)]
 
 KNOWN = {"type": ["order"], "id": ["o-1", "o-2"]}
 SHORT = 0.2  # seconds that a long poll waits here

@@ -17,10 +17,10 @@ from opentelemetry.proto.collector.logs.v1.logs_service_pb2 import (
 )
 
 from tests.fuzz import bodies
-from tests.fuzz.conftest import EXAMPLES, HANGS
+from tests.fuzz.conftest import EXAMPLES, HANGS, PATIENCE
 from tests.peers.donewatch import Donewatch
 
-pytestmark = pytest.mark.system
+pytestmark = [pytest.mark.system, pytest.mark.timeout(PATIENCE)]
 
 PROTOBUF = "application/x-protobuf"
 JSON = "application/json"
@@ -172,8 +172,9 @@ def _no_number(name: str) -> None:
 def test_broken_otlp_json(service: Donewatch, body: bytes) -> None:
     found = told(send(service, "/v1/logs", JSON, body), JSON, "/v1/logs")
     check_said(found)
-    if body.strip() and not isinstance(readable(body), dict):
-        assert found.status == 400
+    # what is in fields that nobody knows is not looked into, not even whether it is UTF-8
+    if body.strip() and not isinstance(readable(body.decode("utf-8", "replace").encode()), dict):
+        assert found.status == 400 or b"\\u" in body
 
 
 @thorough
