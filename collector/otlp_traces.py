@@ -255,8 +255,11 @@ def _seconds(start: int | None, end: int | None) -> float | None:
     return (end - start) / 1e9 if start and end else None
 
 
-def _exception(events: Sequence[Mapping[str, Any]]) -> tuple[str, str]:
-    """Type and message of the last one; earlier ones may have been handled."""
+def _exception(events: Sequence[Mapping[str, Any]]) -> dict[str, str]:
+    """Of the last one; earlier ones may have been handled."""
     last = events[-1] if events else {}
     kind, message = last.get("exception.type"), last.get("exception.message")
-    return kind if type(kind) is str else "", message if type(message) is str else ""
+    return {
+        "exception_type": kind if type(kind) is str else "",
+        "exception_message": message if type(message) is str else "",
+    }

@@ -191,6 +191,9 @@ def _emits(fields: Fields, signal: Signal) -> tuple[Emit, ...]:
         read = _emit(place, entry, signal, common, used)
         if read is not None:
             emits.append(read)
+    if len(entries) > 1 and "event_id" in common and shared is not None:
+        what = "event_id would be the same for several events, of which one counts"
+        shared.problem(what, "leave it out, or give each event its own")
     if len(emits) == len(entries):
         for key, _ in shared.pairs() if shared else ():
             name = str(key.node.value)

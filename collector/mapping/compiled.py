@@ -33,7 +33,7 @@ def first_failure(cases: Cases, observed: Observed) -> str:
     if not nearest:
         return ""
     key = nearest[0].key
-    value = observed.value(key)
+    value = getter_of(key)(observed)
     if value is None or value == "":
         return f"{key} is missing"
     text = text_of(value)
@@ -49,13 +49,26 @@ def _all(conditions: Sequence[Condition]) -> Test:
     return holds
 
 
+def getter_of(key: Key) -> Value:
+    """What reads one value of a record; ``None`` or empty where it is missing."""
+    name = key.name
+    if key.place is Place.ATTRIBUTE:
+        return lambda observed: observed.attributes.get(name)
+    if key.place is Place.RESOURCE:
+        return lambda observed: observed.resource.get(name)
+    if name.startswith("exception_"):
+        return lambda observed: observed.exception().get(name)
+    return lambda observed: observed.own.get(name)
+
+
 def _test(condition: Condition) -> Test:
-    key, one_of, none_of = condition.key, condition.one_of, condition.none_of
+    get = getter_of(condition.key)
+    one_of, none_of = condition.one_of, condition.none_of
     exists, prefix, pattern = condition.exists, condition.prefix, condition.matches
     valued = one_of is not None or bool(prefix) or pattern is not None
 
     def holds(observed: Observed) -> bool:
-        value = observed.value(key)
+        value = get(observed)
         if exists is not None and exists is (value is None or value == ""):
             return False
         text = text_of(value)
@@ -74,20 +87,18 @@ def _test(condition: Condition) -> Test:
 class FieldValue:
     """One field of an event to come."""
 
-    __slots__ = ("_read", "_sources", "_type", "attribute", "required", "rule")
+    __slots__ = ("_read", "_sources", "_type", "rule")
 
     def __init__(self, rule: FieldRule) -> None:
         self.rule = rule
-        self.attribute = rule.field.attribute
-        self.required = rule.required
         self._type = rule.field.type
         self._read = reader_of(rule.field)
         self._sources = tuple(_source(each) for each in rule.sources)
 
     def __call__(self, observed: Observed) -> Any:
-        """The value of the first source that has one; ``None`` if none has.
+        """The value of the first source that has one which the field can have.
 
-        :raises Flaw: it has one, and the field cannot have it.
+        If there are none, ``None``; if there are only others, the flaw of the first.
         """
         flaw: Flaw | None = None
         for source in self._sources:
@@ -100,9 +111,7 @@ class FieldValue:
                 flaw = flaw or error
                 continue
             return value
-        if flaw is not None:
-            raise flaw
-        return None
+        return flaw
 
     def _typed(self, value: Any) -> Any:
         """Numbers in texts and texts of numbers: instrumentations do not agree."""
@@ -145,8 +154,7 @@ def _source(source: Source) -> Value:
 
 def _given(source: Source) -> Value:
     if source.key is not None:
-        key = source.key
-        return lambda observed: observed.value(key)
+        return getter_of(source.key)
     if source.template:
         return _template(source.template)
     literal = source.literal
@@ -155,9 +163,10 @@ def _given(source: Source) -> Value:
 
 def _template(parts: Sequence[str | Key]) -> Value:
     """The text with all values in their places; ``None`` if one of them is missing."""
+    readers = [part if isinstance(part, str) else getter_of(part) for part in parts]
 
     def read(observed: Observed) -> str | None:
-        texts = [part if isinstance(part, str) else text_of(observed.value(part)) for part in parts]
+        texts = [each if isinstance(each, str) else text_of(each(observed)) for each in readers]
         present = [each for each in texts if each is not None]
         return "".join(present) if len(present) == len(texts) else None
 

@@ -15,6 +15,7 @@ from lifecycle.events import FIELD_BY_NAME
 from lifecycle.mapping import Condition, Emit, Place, Signal
 
 _KEPT: Final = 100  # of those of one body that lack something are kept with all they have
+_UNKNOWN: Final = object()
 _EVENT_ID: Final = FIELD_BY_NAME["event_id"].attribute
 
 
@@ -106,7 +107,8 @@ class _Compiled:
         shared = tuple(tuple(filter(_is_shared, case)) for case in mapping.match)
         self.may: Test = test_of(shared)
         self.matches: Test = test_of(mapping.match)
-        self._events = [_Event(mapping.name, each) for each in mapping.emit]
+        shares: dict[tuple[str, int], FieldValue] = {}
+        self._events = [_Event(mapping.name, each, shares) for each in mapping.emit]
         self._cases = mapping.match
 
     def why_not(self, observed: Observed) -> str:
@@ -116,9 +118,10 @@ class _Compiled:
         called = [each for each in self._events if each.when(observed)]
         if not called:
             into.ignored += 1
+        known: dict[FieldValue, Any] = {}
         for event in called:
             try:
-                into.records.append(event.record(observed))
+                into.records.append(event.record(observed, known))
             except _Missing as missing:
                 last = into.lacking[-1] if into.lacking else None
                 if last and (last.refusal.index, last.field) == (observed.index, missing.field):
@@ -147,24 +150,36 @@ class _Missing(Exception):
 class _Event:
     """One event of a mapping."""
 
-    def __init__(self, mapping: str, emit: Emit) -> None:
+    def __init__(self, mapping: str, emit: Emit, shares: dict[tuple[str, int], FieldValue]) -> None:
+        """``shares``: what the mapping's events have in common is looked up once a record."""
         self.place = emit.place
         self.when: Test = test_of(emit.when)
         self._name = f"donewatch.{emit.kind}"
         self._occurred_at = emit.occurred_at
-        self._fields = [FieldValue(each) for each in emit.fields]
+        self._fields = [
+            (
+                each.field,
+                shares.setdefault((each.field.name, id(each.sources)), FieldValue(each)),
+                each.required,
+            )
+            for each in emit.fields
+        ]
         self._keep = emit.keep
         self._salt = f"{mapping}\0{emit.place}".encode()
-        self._has_id = any(each.attribute == _EVENT_ID for each in self._fields)
 
-    def record(self, observed: Observed) -> Record:
+    def record(self, observed: Observed, known: dict[FieldValue, Any]) -> Record:
         """:raises _Missing: a field that is needed has no value."""
         attributes: dict[str, Any] = {}
         resource: dict[str, Any] = {}
-        for each in self._fields:
-            value = self._value(each, observed)
-            if value is not None:
-                (resource if each.rule.field.resource else attributes)[each.attribute] = value
+        for into, source, required in self._fields:
+            value = known.get(source, _UNKNOWN)
+            if value is _UNKNOWN:
+                value = known[source] = source(observed)
+            if type(value) is Flaw or (value is None and required):
+                if required:
+                    raise _missing(source, value)
+            elif value is not None:
+                (resource if into.resource else attributes)[into.attribute] = value
         for name in self._keep:
             value = observed.attributes.get(name)
             if value is not None:
@@ -173,9 +188,11 @@ class _Event:
         time = own.get(self._occurred_at)
         if time is None and observed.signal is Signal.SPAN:
             raise _Missing("occurred_at", f"the span has no {self._occurred_at}")
-        trace_id, span_id = own.get("trace_id") or "", own.get("span_id") or ""
-        if observed.signal is Signal.SPAN and not self._has_id and trace_id and span_id:
-            attributes[_EVENT_ID] = self._id(str(trace_id), str(span_id))
+        trace_id, span_id = str(own.get("trace_id") or ""), str(own.get("span_id") or "")
+        # zeros are OpenTelemetry's "none", which many spans may have; the check then makes an id
+        identified = trace_id.strip("0") and span_id.strip("0")
+        if observed.signal is Signal.SPAN and identified and _EVENT_ID not in attributes:
+            attributes[_EVENT_ID] = self._id(trace_id, span_id)
         return Record(
             index=observed.index,
             door=Door.OTLP,
@@ -187,23 +204,18 @@ class _Event:
             span_id=span_id,
         )
 
-    def _value(self, each: FieldValue, observed: Observed) -> Any:
-        name = each.rule.field.name
-        try:
-            value = each(observed)
-        except Flaw as flaw:
-            if each.required:
-                raise _Missing(name, f"{name} {flaw.error}") from None
-            return None
-        if value is None and each.required:
-            places = " or ".join(filter(None, map(str, each.rule.sources))) or "its sources"
-            raise _Missing(name, f"{name} has no value in {places}")
-        return value
-
     def _id(self, trace_id: str, span_id: str) -> str:
         """The same for the same span, however often it is sent."""
         text = f"{trace_id}\0{span_id}\0".lower().encode("utf-8", "replace")
         return blake2b(text + self._salt, digest_size=16).hexdigest()
+
+
+def _missing(source: FieldValue, flaw: Flaw | None) -> _Missing:
+    name = source.rule.field.name
+    if flaw is not None:
+        return _Missing(name, f"{name} {flaw.error}")
+    places = " or ".join(filter(None, map(str, source.rule.sources))) or "its sources"
+    return _Missing(name, f"{name} has no value in {places}")
 
 
 def _is_shared(condition: Condition) -> bool:

@@ -4,7 +4,7 @@ from collections.abc import Callable, Mapping
 from dataclasses import dataclass, field
 from typing import Any
 
-from lifecycle.mapping import Key, Place, Signal
+from lifecycle.mapping import Signal
 
 
 @dataclass(slots=True)
@@ -20,26 +20,24 @@ class Observed:
     own: dict[str, Any]
     resource: Mapping[str, Any]
     read_attributes: Callable[[], dict[str, Any]]
-    read_exception: Callable[[], tuple[str, str]] | None = None
+    read_exception: Callable[[], dict[str, str]] = dict
     _attributes: dict[str, Any] | None = field(default=None, init=False)
+    _exception: dict[str, str] | None = field(default=None, init=False)
 
     @property
     def attributes(self) -> dict[str, Any]:
         """By name; those that cannot be read are left out."""
-        if self._attributes is None:
-            self._attributes = self.read_attributes()
-        return self._attributes
+        found = self._attributes
+        if found is None:
+            found = self._attributes = self.read_attributes()
+        return found
 
-    def value(self, key: Key) -> Any:
-        """One value; ``None`` or empty where it is missing."""
-        if key.place is Place.ATTRIBUTE:
-            return self.attributes.get(key.name)
-        if key.place is Place.RESOURCE:
-            return self.resource.get(key.name)
-        if self.read_exception is not None and key.name.startswith("exception_"):
-            self.own["exception_type"], self.own["exception_message"] = self.read_exception()
-            self.read_exception = None
-        return self.own.get(key.name)
+    def exception(self) -> dict[str, str]:
+        """Parts of the last exception of a span, by the names that mappings call them."""
+        found = self._exception
+        if found is None:
+            found = self._exception = self.read_exception()
+        return found
 
 
 def text_of(value: Any) -> str | None:

@@ -124,6 +124,12 @@ def test_a_span_without_ids_has_one_made_of_its_content() -> None:
     found = events(map_json(body, Limits(), mapper(SPAN_JOB)))
     assert len({event.event_id for event in found}) == 2
     assert found == events(map_json(body, Limits(), mapper(SPAN_JOB)))
+    ids = b'"traceId":"%s","spanId":"%s",' % (b"0" * 32, b"0" * 16)
+    zeros = body.replace(b'"name"', ids + b'"name"')
+    assert events(map_json(zeros, Limits(), mapper(SPAN_JOB))) == found, "which say none either"
+    other = zeros.replace(b'"j"', b'"k"')
+    ids_of_other = {each.event_id for each in events(map_json(other, Limits(), mapper(SPAN_JOB)))}
+    assert ids_of_other.isdisjoint(each.event_id for each in found)
 
 
 @pytest.mark.parametrize(
