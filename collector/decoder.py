@@ -17,6 +17,7 @@ from collector.otlp import decode_protobuf
 from collector.otlp_json import decode_json
 from collector.otlp_traces import json_spans, map_spans, protobuf_spans
 from collector.records import Door, Refusal
+from collector.typed import ordinary_block
 from collector.window import Arrival, Engine, Window, WindowDecoder
 from lifecycle.events import Event
 from lifecycle.mapping import Signal
@@ -138,6 +139,10 @@ class Decoder:
         )
 
     def _decoded(self, body: bytes, form: Form, tenant: str, received_at: int) -> Decoded:
+        if form.door is Door.NATIVE:
+            block = ordinary_block(body, self._limits, tenant=tenant, received_at=received_at)
+            if block is not None:
+                return Decoded([block], block.rows, ())
         check = Checker(tenant=tenant, collector="", received_at=received_at, limits=self._limits)
         events: list[Event] = []
         refused: list[Refusal] = []

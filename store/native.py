@@ -49,18 +49,23 @@ def _text(value: str) -> bytes:
     return varint(len(encoded)) + encoded
 
 
+def _write_texts(data: bytearray, values: Sequence[str]) -> None:
+    if data_conv.write_str_col(values, False, "utf-8", data):
+        raise ValueError("a column of strings has a value that is none")
+
+
 def _write_strings(data: bytearray, values: Sequence[str] | None, rows: int) -> None:
     if values is None or not any(values):
         data += bytes(rows)
     else:
-        data_conv.write_str_col(values, False, "utf-8", data)
+        _write_texts(data, values)
 
 
 def _write_low_cardinality(data: bytearray, values: Sequence[str] | None, rows: int) -> None:
     distinct = [""] if values is None else list(dict.fromkeys(values))
     width = 0 if len(distinct) <= 0x100 else 1 if len(distinct) <= 0x10000 else 2
     data += struct.pack("<QQQ", _LOW_CARDINALITY_VERSION, _NEW_KEYS | width, len(distinct))
-    data_conv.write_str_col(distinct, False, "utf-8", data)
+    _write_texts(data, distinct)
     data += struct.pack("<Q", rows)
     if values is None or len(distinct) == 1:
         data += bytes(rows << width)
