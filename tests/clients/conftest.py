@@ -41,7 +41,11 @@ def service(tmp_path_factory: pytest.TempPathFactory) -> Iterator[Donewatch]:
         "tenant": "shop",
         "scopes": ["ingest", "read"],
     }
-    found = Donewatch(tmp_path_factory.mktemp("clients"), TOKENS=json.dumps([token]))
+    found = Donewatch(
+        tmp_path_factory.mktemp("clients"),
+        TOKENS=json.dumps([token]),
+        COLLECTOR__MAPPINGS=["messaging"],
+    )
     found.token = TOKEN
     try:
         yield found.start()

@@ -13,7 +13,7 @@ from opentelemetry.exporter.otlp.proto.http import Compression
 
 from tests.clients.conftest import TOKEN
 from tests.clients.relay import RETRY_AFTER, Fate, Relay
-from tests.clients.senders import Event, JavaScript, Python, Sender
+from tests.clients.senders import Event, JavaScript, Python, Sender, Span
 from tests.peers.donewatch import Donewatch, until
 
 pytestmark = [pytest.mark.system, pytest.mark.usefixtures("javascript")]
@@ -196,3 +196,47 @@ def test_a_wrong_token_is_told_at_once(service: Donewatch, sender: Sender) -> No
     assert [each.status for each in relay.seen] == [401]
     assert any("401" in each or "Unauthorized" in each for each in told), told
     assert service.get(f"/api/v1/instances/order/{order}").status_code == 404
+
+
+def messages(order: str) -> list[Span]:
+    """A message that is sent and worked on, and a span that has to do with none."""
+    about = {
+        "messaging.system": "rabbitmq",
+        "messaging.destination.name": "payments",
+        "messaging.message.id": "m-1",
+        "donewatch.workflow.type": "order",
+        "donewatch.instance.id": order,
+    }
+    sent = {**about, "messaging.operation.type": "send"}
+    worked_on = {**about, "messaging.operation.type": "process"}
+    return [
+        Span(name="GET /orders", kind="SERVER", attributes={"http.response.status_code": 200}),
+        Span(name="send payments", kind="PRODUCER", attributes=sent),
+        Span(name="process payments", kind="CONSUMER", attributes=worked_on),
+    ]
+
+
+@pytest.mark.parametrize(
+    ("sender", "fates"),
+    [
+        pytest.param(JSON, [], id="JavaScript, JSON"),
+        pytest.param(PROTOBUF_GZIP, [], id="JavaScript, protobuf, gzip"),
+        pytest.param(PYTHON_GZIP, [], id="Python"),
+        pytest.param(JSON_GZIP, [Fate.ANSWER_LOST], id="JavaScript, JSON, 503 though taken"),
+    ],
+)
+def test_spans_of_messages_are_shown_as_one_job(
+    service: Donewatch, sender: Sender, fates: list[Fate]
+) -> None:
+    order = new_order()
+    with Relay(service.otlp, fates) as relay:
+        told = sender.send_spans(relay.url, TOKEN, messages(order))
+    assert told == [] or fates
+    assert {each.path for each in relay.seen} == {"/v1/traces"}
+    assert relay.seen[-1].status == 200
+    found = shown(service, order, 3)
+    (job,) = found["jobs"]
+    assert (job["job_id"], job["state"]) == ("m-1", "succeeded")
+    states = sorted(each["fields"]["job_state"] for each in found["events"])
+    assert states == ["enqueued", "started", "succeeded"]
+    assert {each["service"] for each in found["events"]} == {"shop 7"}

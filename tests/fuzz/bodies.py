@@ -6,10 +6,23 @@ from typing import Any
 
 from hypothesis import strategies as st
 from opentelemetry.proto.collector.logs.v1.logs_service_pb2 import ExportLogsServiceRequest
+from opentelemetry.proto.collector.trace.v1.trace_service_pb2 import ExportTraceServiceRequest
 from opentelemetry.proto.common.v1.common_pb2 import AnyValue, KeyValue
+from opentelemetry.proto.trace.v1.trace_pb2 import Span as SpanProto
 
 from lifecycle.events import FIELD_BY_ATTRIBUTE, FIELD_BY_NAME, EventKind
-from tests.fuzz.wire import BYTES, FIXED32, FIXED64, LOGS, VARINT, Message, Place, parsed, varint
+from tests.fuzz.wire import (
+    BYTES,
+    FIXED32,
+    FIXED64,
+    LOGS,
+    SPANS,
+    VARINT,
+    Message,
+    Place,
+    parsed,
+    varint,
+)
 
 MANY = 60  # records: so many are decoded by the engine
 NANOS = 1_772_366_400_000_000_000  # 2026-03-01T12:00:00Z
@@ -50,6 +63,36 @@ def logs(records: int) -> bytes:
     return request.SerializeToString()
 
 
+def spans(number: int) -> bytes:
+    """A request of spans that tell of messages, as instrumentations send them."""
+    request = ExportTraceServiceRequest()
+    group = request.resource_spans.add()
+    group.resource.attributes.append(_text("service.name", "fuzz"))
+    scope = group.scope_spans.add()
+    for each in range(number):
+        span = scope.spans.add(
+            trace_id=bytes(range(16)),
+            span_id=each.to_bytes(8, "big"),
+            name="process payments",
+            kind=SpanProto.SPAN_KIND_CONSUMER,
+            start_time_unix_nano=NANOS,
+            end_time_unix_nano=NANOS + 1_000_000,
+        )
+        span.attributes.extend(
+            [
+                _text("messaging.system", "rabbitmq"),
+                _text("messaging.operation.type", "process"),
+                _text("messaging.message.id", f"m-{each}"),
+                _text("donewatch.workflow.type", "fuzzed"),
+                _text("donewatch.instance.id", f"s-{each}"),
+            ]
+        )
+        event = span.events.add(name="exception", time_unix_nano=NANOS)
+        event.attributes.append(_text("exception.type", "Declined"))
+        span.status.code = 2
+    return request.SerializeToString()
+
+
 def empty_logs(records: int) -> bytes:
     """Two bytes a record."""
     request = ExportLogsServiceRequest()
@@ -61,6 +104,7 @@ def empty_logs(records: int) -> bytes:
 
 FEW_LOGS = logs(3)
 MANY_LOGS = logs(MANY)
+SPANS_SENT = spans(3)
 
 # --- protobuf ---------------------------------------------------------------------------------
 
@@ -140,6 +184,15 @@ def _change(draw: st.DrawFn, message: Message) -> None:
     at = draw(st.integers(0, min(len(these), 12) - 1))
     _, change = draw(st.one_of(CHANGES))
     change(these, at)
+
+
+@st.composite
+def broken_spans(draw: st.DrawFn) -> bytes:
+    """The same of a request of spans."""
+    message = parsed(SPANS_SENT, SPANS)
+    for _ in range(draw(st.integers(1, 3))):
+        _change(draw, message)
+    return message.bytes
 
 
 @st.composite
@@ -251,6 +304,51 @@ OTLP_JSON = st.fixed_dictionaries(
         )
         | VALUES
     }
+)
+_SPAN_LIKES = st.fixed_dictionaries(
+    {},
+    optional={
+        "name": VALUES,
+        "kind": st.sampled_from([1, 4, 5, "SPAN_KIND_CONSUMER", "4"]) | VALUES,
+        "traceId": st.sampled_from(["0" * 32, "A" * 32, "z" * 32]) | VALUES,
+        "spanId": VALUES,
+        "startTimeUnixNano": st.integers() | VALUES,
+        "endTimeUnixNano": VALUES,
+        "attributes": st.lists(
+            st.fixed_dictionaries(
+                {
+                    "key": st.sampled_from(
+                        [
+                            "messaging.system",
+                            "messaging.operation.type",
+                            "messaging.message.id",
+                            "donewatch.workflow.type",
+                            "donewatch.instance.id",
+                            "celery.action",
+                        ]
+                    )
+                    | VALUES,
+                    "value": st.sampled_from(["process", "send", "run"]).map(
+                        lambda text: {"stringValue": text}
+                    )
+                    | _ANY_VALUES
+                    | VALUES,
+                }
+            ),
+            max_size=6,
+        )
+        | VALUES,
+        "events": st.lists(
+            st.fixed_dictionaries({"name": VALUES, "attributes": st.lists(_PAIRS) | VALUES})
+            | VALUES,
+            max_size=2,
+        )
+        | VALUES,
+        "status": VALUES | st.builds(lambda code: {"code": code}, VALUES),
+    },
+)
+SPANS_JSON = (st.lists(_SPAN_LIKES | VALUES, max_size=4) | VALUES).map(
+    lambda spans: {"resourceSpans": [{"resource": {}, "scopeSpans": [{"spans": spans}]}]}
 )
 GOOD_OTLP = {
     "resourceLogs": [

@@ -63,7 +63,12 @@ def service(tmp_path_factory: pytest.TempPathFactory) -> Iterator[Donewatch]:
         {"hash": hashlib.sha256(secret.encode()).hexdigest(), "tenant": "shop", "scopes": scopes}
         for secret, scopes in TOKENS.items()
     ]
-    service = Donewatch(tmp_path_factory.mktemp("fuzz"), TOKENS=json.dumps(tokens), **CALM)
+    service = Donewatch(
+        tmp_path_factory.mktemp("fuzz"),
+        TOKENS=json.dumps(tokens),
+        **CALM,
+        COLLECTOR__MAPPINGS=["messaging", "celery"],
+    )
     try:
         yield started(service)
         check_well(service)

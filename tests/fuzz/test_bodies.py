@@ -15,6 +15,10 @@ from opentelemetry.proto.collector.logs.v1.logs_service_pb2 import (
     ExportLogsServiceRequest,
     ExportLogsServiceResponse,
 )
+from opentelemetry.proto.collector.trace.v1.trace_service_pb2 import (
+    ExportTraceServiceRequest,
+    ExportTraceServiceResponse,
+)
 
 from tests.fuzz import bodies
 from tests.fuzz.conftest import EXAMPLES, HANGS, PATIENCE
@@ -70,7 +74,11 @@ def told(answer: httpx.Response, kind: str, path: str) -> Told:
         assert document["status"] == status
         return Told(status, 0, None, document["detail"])
     assert answer.headers["content-type"] == kind
+    spans = path == "/v1/traces"
     if kind == PROTOBUF:
+        if status == 200 and spans:
+            spared = ExportTraceServiceResponse.FromString(answer.content).partial_success
+            return Told(status, spared.rejected_spans, None, spared.error_message)
         if status == 200:
             partial = ExportLogsServiceResponse.FromString(answer.content).partial_success
             return Told(status, partial.rejected_log_records, None, partial.error_message)
@@ -79,9 +87,8 @@ def told(answer: httpx.Response, kind: str, path: str) -> Told:
     if status == 200:
         assert document.keys() <= {"partialSuccess"}
         partial = document.get("partialSuccess", {})
-        return Told(
-            status, int(partial.get("rejectedLogRecords", 0)), None, partial.get("errorMessage", "")
-        )
+        refused = int(partial.get("rejectedSpans" if spans else "rejectedLogRecords", 0))
+        return Told(status, refused, None, partial.get("errorMessage", ""))
     assert document["code"] == 3
     return Told(status, 0, None, document["message"])
 
@@ -184,3 +191,24 @@ def test_broken_gzip(service: Donewatch, body: bytes) -> None:
     found = told(answer, PROTOBUF, "/v1/logs")
     check_said(found)
     assert found.status in (200, 400)
+
+
+@thorough
+@given(body=bodies.broken_spans() | bodies.flipped(bodies.SPANS_SENT))
+def test_broken_spans(service: Donewatch, body: bytes) -> None:
+    found = told(send(service, "/v1/traces", PROTOBUF, body), PROTOBUF, "/v1/traces")
+    check_said(found)
+    try:
+        request = ExportTraceServiceRequest.FromString(body)
+    except DecodeError:
+        assert found.status == 400
+        return
+    assert found.status == 200
+    there = sum(len(scope.spans) for group in request.resource_spans for scope in group.scope_spans)
+    assert found.refused <= there
+
+
+@thorough
+@given(body=bodies.SPANS_JSON.map(bodies.as_json))
+def test_broken_spans_in_json(service: Donewatch, body: bytes) -> None:
+    check_said(told(send(service, "/v1/traces", JSON, body), JSON, "/v1/traces"))

@@ -1,6 +1,7 @@
 // Sends what its standard input describes through OpenTelemetry's own SDK, as an application would,
 // and prints what that SDK had to say about it: {"told": [...]}.
 import { readFileSync } from "node:fs";
+import { setTimeout } from "node:timers/promises";
 import { diag, DiagLogLevel, ROOT_CONTEXT, SpanKind, trace } from "@opentelemetry/api";
 import { OTLPLogExporter as LogsAsJson } from "@opentelemetry/exporter-logs-otlp-http";
 import { OTLPLogExporter as LogsAsProtobuf } from "@opentelemetry/exporter-logs-otlp-proto";
@@ -46,18 +47,19 @@ function logs() {
   return provider;
 }
 
-function traces() {
+async function traces() {
   const Exporter = { json: TracesAsJson, protobuf: TracesAsProtobuf }[plan.encoding];
   const processor = new BatchSpanProcessor(new Exporter(options));
   const provider = new BasicTracerProvider({ resource, spanProcessors: [processor] });
   const tracer = provider.getTracer("shop");
   for (const { name, kind, attributes } of plan.events) {
     tracer.startSpan(name, { kind: SpanKind[kind], attributes }, ROOT_CONTEXT).end();
+    await setTimeout(20); // each span has a clock of its own, right to a millisecond
   }
   return provider;
 }
 
-const provider = { logs, traces }[plan.signal]();
+const provider = await { logs, traces }[plan.signal]();
 await provider.forceFlush().catch((error) => told.push(String(error)));
 await provider.shutdown();
 console.log(JSON.stringify({ told }));
