@@ -272,3 +272,20 @@ FIELD_BY_NAME: Final[Mapping[str, Field]] = {
     **{field.alias: field for field in FIELDS},
     **{field.name: field for field in FIELDS},
 }
+
+
+def fields_of(kind: EventKind) -> dict[str, Field]:
+    """The fields that an event of this kind may have, by native name.
+
+    A heartbeat may say which workflow and instance it speaks of, though it need not.
+    """
+    return {
+        field.name: field
+        for field in FIELDS
+        if not field.kinds or kind in field.kinds or field.name in ("workflow_type", "instance_id")
+    }
+
+
+def is_required(field: Field, kind: EventKind) -> bool:
+    """Whether every event of this kind must have the field."""
+    return field.required and kind in field.kinds

@@ -8,7 +8,7 @@ from dataclasses import dataclass
 from enum import StrEnum
 from typing import Final
 
-from lifecycle.events import FIELDS, EventKind, Field
+from lifecycle.events import EventKind, Field
 from lifecycle.patterns import Pattern
 
 
@@ -137,20 +137,3 @@ class Mapping:
     emit: tuple[Emit, ...]
     ignores_others: bool = False  # of logs: those that no mapping matches are not refused
     source: str = ""  # the file
-
-
-def fields_of(kind: EventKind) -> dict[str, Field]:
-    """The fields that an event of this kind may have, by native name.
-
-    A heartbeat may say which workflow and instance it speaks of, though it need not.
-    """
-    return {
-        field.name: field
-        for field in FIELDS
-        if not field.kinds or kind in field.kinds or field.name in ("workflow_type", "instance_id")
-    }
-
-
-def is_required(field: Field, kind: EventKind) -> bool:
-    """Whether every event of this kind must have the field."""
-    return field.required and kind in field.kinds

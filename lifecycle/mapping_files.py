@@ -1,12 +1,11 @@
 """Mapping files: text to a ``Mapping``, with every mistake located."""
 
-import re
 from collections.abc import Iterable
 from typing import Final
 
 from lifecycle.document import Document, Fields, Value, did_you_mean, open_document
 from lifecycle.errors import Problem
-from lifecycle.events import EventKind, Field, FieldType
+from lifecycle.events import EventKind, Field, fields_of, is_required
 from lifecycle.mapping import (
     KINDS,
     OWN,
@@ -20,20 +19,14 @@ from lifecycle.mapping import (
     Mapping,
     Place,
     Signal,
-    Source,
-    fields_of,
-    is_required,
 )
+from lifecycle.mapping_sources import source_of
 from lifecycle.patterns import Pattern
 
 MAPPING_KEYS: Final = ("mapping", "on", "match", "fields", "emit", "otherwise")
 EMIT_KEYS: Final = ("event", "when", "occurred_at", "fields", "keep")
 TEST_KEYS: Final = ("exists", "equals", "not", "prefix", "matches")
-PLACE_KEYS: Final = ("attribute", "resource", *Signal, "template")
-CHANGE_KEYS: Final = ("after", "before", "map", "plus", "default", "required")
 MAX_EMITS: Final = 10  # a body of many spans must not become ten times as many events and more
-_LARGEST: Final = 2**31 - 1
-_PLACEHOLDER: Final = re.compile(r"\{\{|\}\}|\{([^{}]*)\}|[{}]")
 
 
 def read_mapping(text: str, file: str) -> Mapping:
@@ -260,124 +253,10 @@ def _rules(
         entries = given.entries() if given.type == "seq" else [given]
         if given.type == "seq" and not entries:
             given.problem(f"{name} is an empty list", "name where its value comes from")
-        read = [_source(each, signal, field) for each in entries]
+        read = [source_of(each, signal, field) for each in entries]
         rules[name] = FieldRule(
             field=field,
             sources=tuple(source for source, _ in read if source is not None),
             required=any(required for _, required in read),
         )
     return rules
-
-
-def _source(value: Value, signal: Signal, field: Field) -> tuple[Source | None, bool]:
-    if value.type != "map":
-        return Source(literal=_literal(value, field)), False
-    before = len(value.document.problems)
-    fields = value.fields((*PLACE_KEYS, *CHANGE_KEYS))
-    if fields is None or len(value.document.problems) > before:
-        return None, False
-    given = [name for name in PLACE_KEYS if name in fields]
-    if len(given) != 1:
-        what = "several places" if given else "no place"
-        fix = f"write one of {', '.join(PLACE_KEYS)}"
-        value.problem(f"{field.name} names {what} where its value comes from", fix)
-        return None, False
-    if given[0] in tuple(Signal) and given[0] != signal:
-        value.problem(f"this is a mapping of {signal}s, it has no {given[0]}", f"write {signal}")
-        return None, False
-    default = fields.get("default")
-    source = Source(
-        key=_key(fields, signal, given[0]),
-        template=_template(fields.get("template"), signal),
-        after=fields.text("after"),
-        before=fields.text("before"),
-        table=_table(fields.get("map"), field),
-        plus=_plus(fields.get("plus"), field),
-        default=_literal(default, field) if default else None,
-    )
-    required = fields.boolean("required")
-    if required and default is not None:
-        default.problem(f"{field.name} has a default, so it is never missing", "remove required")
-    return source, required
-
-
-def _key(fields: Fields, signal: Signal, place: str) -> Key | None:
-    if place == "template":
-        return None
-    name = fields.word(place)
-    value = fields.get(place)
-    if place == signal and name and value is not None and name not in OWN[signal]:
-        value.problem(f"a {signal} has no {name!r}", did_you_mean(name, OWN[signal]))
-    return Key(Place(place) if place != signal else Place.OWN, name)
-
-
-def _template(value: Value | None, signal: Signal) -> tuple[str | Key, ...]:
-    text = value.text() if value else None
-    if value is None or text is None:
-        return ()
-    parts: list[str | Key] = []
-    end = 0
-    for found in _PLACEHOLDER.finditer(text):
-        parts.append(text[end : found.start()])
-        end = found.end()
-        whole, name = found.group(), found.group(1)
-        if whole in ("{{", "}}"):
-            parts.append(whole[0])
-        elif name is None:
-            value.problem(f"template: a lone {whole!r}", f"write {whole * 2} for the sign itself")
-        else:
-            parts.append(_placeholder(value, name, signal))
-    parts.append(text[end:])
-    if not any(isinstance(each, Key) for each in parts) and not value.document.problems:
-        value.problem("template has no placeholder", "write {attribute.name}, or the text alone")
-    return tuple(each for each in parts if each != "")
-
-
-def _placeholder(value: Value, name: str, signal: Signal) -> Key:
-    """``{order.id}`` is an attribute, ``{resource:service.name}`` and ``{span:name}`` say where."""
-    where, colon, rest = name.partition(":")
-    if not name.strip() or (colon and not rest.strip()):
-        value.problem("template: an empty placeholder", "write the name of an attribute into it")
-    if where == "resource" and colon:
-        return Key(Place.RESOURCE, rest)
-    if where == signal and colon:
-        if rest not in OWN[signal]:
-            value.problem(f"a {signal} has no {rest!r}", did_you_mean(rest, OWN[signal]))
-        return Key(Place.OWN, rest)
-    return Key(Place.ATTRIBUTE, name)
-
-
-def _table(value: Value | None, field: Field) -> dict[str, str] | None:
-    if value is None:
-        return None
-    table: dict[str, str] = {}
-    for key, to in value.pairs():
-        from_, literal = key.word(), _literal(to, field)
-        if from_ is not None and literal is not None:
-            table[from_] = str(literal)
-    if value.type == "map" and not value.pairs():
-        value.problem("map is empty", "write VALUE: BECOMES")
-    return table
-
-
-def _plus(value: Value | None, field: Field) -> int:
-    if value is None:
-        return 0
-    if field.type is not FieldType.INTEGER:
-        value.problem(f"plus belongs to integers, {field.name} is none", "remove it")
-    return value.integer(least=-_LARGEST) or 0
-
-
-def _literal(value: Value, field: Field) -> str | int | None:
-    """What is written in the file itself, checked as what a producer sends is."""
-    if field.type is FieldType.INTEGER:
-        return value.integer(least=-_LARGEST)
-    word = value.word(field.max_length)
-    if word is None:
-        return None
-    if field.type is FieldType.TIME:
-        fix = f"write where it comes from, for example {{attribute: {field.name}}}"
-        value.problem(f"{field.name} is a time, which cannot be the same for all", fix)
-    if field.choices and word not in field.choices:
-        value.problem(f"{field.name} cannot be {word!r}", did_you_mean(word, field.choices))
-    return word

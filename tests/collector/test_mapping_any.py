@@ -18,8 +18,8 @@ from collector.mapping.shipped import SHIPPED
 from collector.otlp_json import decode_json
 from collector.records import BodyError, Reason, Refusal
 from lifecycle.errors import DocumentError
-from lifecycle.events import EventKind
-from lifecycle.mapping import KINDS, OWN, STATUSES, Signal, fields_of, is_required
+from lifecycle.events import EventKind, fields_of, is_required
+from lifecycle.mapping import KINDS, OWN, STATUSES, Signal
 from lifecycle.mapping_files import read_mapping
 from tests.collector.senders import NANOS, NOW
 from tests.collector.spans import map_json, map_protobuf

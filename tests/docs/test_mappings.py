@@ -6,7 +6,7 @@ from pathlib import Path
 import pytest
 
 from collector.mapping.shipped import SHIPPED
-from lifecycle import mapping_files
+from lifecycle import mapping_files, mapping_sources
 from lifecycle.events import EventKind
 from lifecycle.mapping import OWN, Signal
 from lifecycle.mapping_files import read_mapping
@@ -16,8 +16,8 @@ KEYS = {
     "mapping": mapping_files.MAPPING_KEYS,
     "event": mapping_files.EMIT_KEYS,
     "condition": mapping_files.TEST_KEYS,
-    "change": mapping_files.CHANGE_KEYS,
-    "source": mapping_files.PLACE_KEYS,
+    "change": mapping_sources.CHANGE_KEYS,
+    "source": mapping_sources.PLACE_KEYS,
     "kind": tuple(EventKind),
     "shipped": tuple(SHIPPED),
     **{f"part of a {signal}": OWN[signal] for signal in Signal},
