@@ -7,6 +7,7 @@ import time
 from collections import deque
 from collections.abc import Callable, Sequence
 from functools import partial
+from itertools import groupby
 from typing import Final
 
 import msgspec
@@ -22,11 +23,12 @@ from collector.spool.segment import Frame, FrameKind
 from collector.spool.sink import Sink
 from collector.spool.tally import Tally, Watch
 from lifecycle.errors import StoreError
-from store.blocks import Block, events_of, halves
+from store.blocks import Block, block_of, events_of, halves
 from store.events import RejectedEvent
 
 _LOG: Final = logging.getLogger(__name__)
 _ROWS: Final = msgspec.json.Decoder(list[RejectedEvent])
+_FEW: Final = 4  # rows of a block that is not worth inserting as it is
 _READS: Final = 4  # attempts at reading a file again before it is set aside
 REFUSED_BY_STORE: Final = "refused_by_store"  # a reason in ``rejected_events``
 
@@ -195,7 +197,8 @@ class Flusher:
         self, sealed: Sealed, id_: str, blocks: Sequence[Block], first: int, last: int
     ) -> None:
         token = f"{id_}-{first}-{last}"
-        self._sink.insert_blocks(blocks, segment=sealed.number, first=first, token=token)
+        # here, not before: what is halved stays as it was written, whatever version halves it
+        self._sink.insert_blocks(_joined(blocks), segment=sealed.number, first=first, token=token)
 
     def _insert_rejected(
         self, id_: str, pieces: Sequence[Sequence[RejectedEvent]], first: int, last: int
@@ -287,6 +290,21 @@ class Flusher:
         self._tally.trouble = ""
         self._tally.add(pending=-sealed.contents.rows, pending_bytes=-sealed.contents.size)
         self._arrears.let_go(sealed.number)
+
+
+def _joined(blocks: Sequence[Block]) -> Sequence[Block]:
+    """The same rows, with neighbouring blocks of very few joined into larger ones.
+
+    The engine takes 0.6 ms for a block, whatever is in it; to read a row again costs 0.1 ms.
+    """
+    found: list[Block] = []
+    for few, group in groupby(blocks, lambda block: block.rows <= _FEW):
+        these = list(group)
+        if few and len(these) > 1:
+            found.append(block_of([event for block in these for event in events_of(block)]))
+        else:
+            found += these
+    return found
 
 
 def _rejected_rows(frames: Sequence[Frame]) -> list[RejectedEvent]:

@@ -6,6 +6,7 @@ import threading
 import time
 from collections.abc import Sequence
 from pathlib import Path
+from typing import Any
 
 import pytest
 
@@ -13,7 +14,7 @@ from collector.spool import Overloaded, SpoolUnavailable
 from collector.spool.segment import FRAME_BYTES, HEADER_BYTES
 from lifecycle.errors import StoreRefused, StoreUnavailable
 from lifecycle.events import Event
-from store.blocks import block_of
+from store.blocks import Block, block_of
 from store.events import RejectedEvent
 from tests.collector.running import FakeSink
 from tests.collector.spooling import (
@@ -385,3 +386,22 @@ async def test_under_faults_every_acknowledged_event_is_stored_once(tmp_path: Pa
     }
     assert told
     assert sorted(ids(sink)) == sorted(names)
+
+
+async def test_bodies_of_few_events_are_inserted_together(tmp_path: Path) -> None:
+    """A block costs the engine the same whatever is in it."""
+    sink = FakeSink()
+    inserted: list[list[int]] = []
+    inner = sink.insert_blocks
+
+    def insert(blocks: Sequence[Block], **more: Any) -> None:
+        inserted.append([block.rows for block in blocks])
+        inner(blocks, **more)
+
+    sink.insert_blocks = insert  # type: ignore[method-assign,assignment]
+    async with spooling(tmp_path, sink, seal_seconds=60) as spool:
+        for number, count in enumerate((1, 4, 1, 5, 1, 50, 2, 3)):
+            await take(spool, events(count, name=f"b{number}"))
+    assert inserted == [[6, 5, 1, 50, 5]]
+    sizes = enumerate((1, 4, 1, 5, 1, 50, 2, 3))
+    assert ids(sink) == [f"b{number}-{each}" for number, count in sizes for each in range(count)]
