@@ -1,5 +1,6 @@
 """The door for spans: what it answers, keeps and counts, in both encodings."""
 
+import asyncio
 import gzip
 import json
 from collections.abc import AsyncIterator, Callable
@@ -16,6 +17,8 @@ from collector.limits import Limits
 from collector.mapping import Mapper
 from lifecycle.access import Access, Token, hash_token
 from lifecycle.mapping_files import read_mapping
+from store import Database
+from store.engine import Engine
 from tests.collector.running import Service, collecting
 from tests.collector.senders import NANOS, TRANSITION, Body, otlp_json, otlp_protobuf
 from tests.collector.spans import TRACE_SENDERS, Tracing, tracing
@@ -391,3 +394,29 @@ async def test_mappings_may_change_between_two_requests() -> None:
         in_force[0] = mapper(VISIBLE)
         await service.send(TRACE_SENDERS["protobuf"](request))
         assert len(service.sink.events) == 1
+
+
+async def test_logs_become_events_beside_ordinary_ones_that_the_engine_decodes(
+    embedded_database: Database,
+) -> None:
+    in_force = mapper(LOGS)
+    engine = Engine.at(embedded_database.location)
+    assert engine is not None
+    try:
+        async with collecting(
+            limits=Limits(alone_bytes=0, window_records=0), mapper=lambda: in_force, engine=engine
+        ) as service:
+            event = {"event": "x", "occurred_at": NANOS, "attributes": {"order.id": "o-7"}}
+            foreign = otlp_protobuf([TRANSITION, event])
+            content = foreign.content.replace(b"donewatch.x", b"order.shown")
+            bodies = [
+                otlp_protobuf([TRANSITION]),
+                Body(foreign.path, content, foreign.content_type),
+                otlp_protobuf([TRANSITION]),
+            ]
+            answers = await asyncio.gather(*map(service.post, bodies))
+            await service.stored()
+    finally:
+        engine.close()
+    assert [each.content for each in answers] == [b""] * 3
+    assert sorted(each.event for each in service.sink.events) == ["transition"] * 3 + ["visible"]
