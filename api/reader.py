@@ -1,6 +1,6 @@
 """What one request may see: its tenant's data, at one moment, under one watermark."""
 
-from collections.abc import Sequence
+from collections.abc import Callable, Sequence
 from dataclasses import dataclass
 from datetime import datetime, timedelta
 from typing import Annotated, Final
@@ -8,7 +8,7 @@ from typing import Annotated, Final
 from fastapi import Depends, Query, Request
 
 from api.credentials import tenant_of
-from api.ports import Alerts, AlertView, HistoryEntry, Ports, RuleView, Watermark
+from api.ports import Alerts, AlertView, CollectorView, HistoryEntry, Ports, RuleView, Watermark
 from api.ports import Query as Ask
 from api.settings import ApiSettings
 from api.shape import Watermarks
@@ -25,6 +25,7 @@ class Reader:
     definitions: Definitions
     watermark: Watermark
     now: datetime
+    own_collectors: Callable[[], Sequence[CollectorView]] = tuple  # of this process
 
     @property
     def flushed(self) -> datetime:
@@ -111,6 +112,7 @@ def reader(request: Request) -> Reader:
         definitions=ports.definitions(),
         watermark=ports.watermark(),
         now=ports.clock(),
+        own_collectors=ports.ingest.collectors,
     )
 
 

@@ -97,7 +97,7 @@ class PagesAlone:
 
 
 class _NoCollectors:
-    """Counters of collectors in other processes are at their own ``/metrics``."""
+    """None is in this process; the store tells of all others."""
 
     def collectors(self) -> Sequence[CollectorView]:
         return []

@@ -5,6 +5,7 @@ import contextlib
 import logging
 import uuid
 from collections.abc import AsyncIterator, Sequence
+from dataclasses import asdict
 from datetime import timedelta
 from pathlib import Path
 from typing import Final
@@ -26,6 +27,7 @@ from store import Database
 from store.blocks import Block, stamped
 from store.connection import from_microseconds, to_microseconds
 from store.events import RejectedEvent, insert_block, insert_rejected
+from store.reports import Report
 from store.watermark import Mark, last_mark, last_segment, publish_mark
 
 _LOG: Final = logging.getLogger(__name__)
@@ -167,7 +169,7 @@ class Collecting:
             segment=segment,
             retired=leaving and self.spool.empty,
         )
-        publish_mark(self._connection, mark)
+        publish_mark(self._connection, mark, self._report())
         self._last = mark
 
     def app(self, access: Access) -> Starlette:
@@ -220,15 +222,39 @@ class Collecting:
             except OSError as error:
                 _LOG.warning("mappings cannot be looked at, those in force stay: %s", error)
 
-    def collectors(self) -> Sequence[CollectorView]:
-        """The counters, for the API."""
+    def _report(self) -> Report:
         counts = self.spool.counts()
+        return Report(
+            started_at=from_microseconds(self._started),
+            accepted=counts.accepted,
+            rejected=counts.rejected,
+            quarantined=counts.quarantined,
+            quarantine_files=counts.quarantined_now,
+            pending=max(0, counts.pending),
+            pending_bytes=max(0, counts.pending_bytes),
+            limit_bytes=self._limits.spool_bytes,
+            waiting_segments=counts.waiting,
+            oldest_at=None if counts.oldest is None else from_microseconds(counts.oldest),
+            resent_since=(
+                None if counts.resent_since is None else from_microseconds(counts.resent_since)
+            ),
+            segments=counts.segments,
+            failed_inserts=counts.failed_inserts,
+            failed_writes=counts.failed_writes,
+            damaged=counts.damaged,
+            torn_bytes=counts.torn_bytes,
+            trouble=counts.trouble,
+        )
+
+    def collectors(self) -> Sequence[CollectorView]:
+        """How it fares at this moment, for the API."""
+        present = now()
+        flushed = self.spool.flushed_at(to_microseconds(present))
         return [
             CollectorView(
                 collector=self.spool.collector,
-                accepted=counts.accepted,
-                rejected=counts.rejected,
-                pending=counts.pending,
-                segments=counts.segments,
+                marked_at=present,
+                flushed_at=from_microseconds(flushed),
+                **asdict(self._report()),
             )
         ]

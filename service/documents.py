@@ -13,6 +13,7 @@ from lifecycle.errors import DocumentError, Problem
 from rules.check import repeated_alerts
 from rules.defaults import default_groups
 from rules.files import read_rules
+from rules.ingest import ingest_groups
 from rules.kind import Known
 from rules.rule import RuleGroup
 
@@ -67,7 +68,10 @@ class DocumentFolder:
         groups = [group for each in self._groups.values() for group in each]
         problems += repeated_alerts(groups)
         defaults = default_groups(definitions, groups, interval=self._default_interval)
-        self.current = Documents(definitions, (*groups, *defaults), tuple(sorted(problems)))
+        ingest = ingest_groups(groups, interval=self._default_interval)
+        self.current = Documents(
+            definitions, (*groups, *defaults, *ingest), tuple(sorted(problems))
+        )
         if self.current == before and not whole:
             return False
         for problem in self.current.problems:

@@ -22,7 +22,9 @@ class Everything:
         watermark = WatermarkReader(database)
         self._collecting = Collecting.of(settings, database)
         self._settling = Settling(database, settings.settle_interval, grace=settings.settle_grace)
-        self._engine = Engine(settings, database, watermark, addresses["pages"])
+        self._engine = Engine(
+            settings, database, watermark, addresses["pages"], self._collecting.collectors
+        )
         self.servers: Mapping[str, Server] = {
             "pages": pages_server(
                 settings,
