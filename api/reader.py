@@ -126,7 +126,7 @@ Limit = Annotated[int, Query(ge=1, le=1000, description="At most so many items")
 Cursor = Annotated[str, Query(max_length=4000, description="next_cursor of the page before")]
 # not checked by the framework: what is wrong is told in our own words
 DURATION: Final = {"pattern": r"^$|^\d+(\.\d+)?$|^(\d+(\.\d+)?(ms|s|m|h|d|w))+$"}
-_TIME: Final = {"format": "date-time"}
+_TIME: Final = {"anyOf": [{"format": "date-time"}, {"maxLength": 0}]}
 From = Annotated[
     str,
     Query(alias="from", description="RFC 3339; the start, included", json_schema_extra=_TIME),
