@@ -21,6 +21,7 @@ from store.settling import Claimed, Pace, Settler
 _LOG: Final = logging.getLogger(__name__)
 _BOUNDS: Final = Bounds(seconds=25, memory=8 * 2**30)  # of one statement
 _SHARE: Final = 9.0  # it rests so many times as long as it has worked
+_BETWEEN_TIDYING: Final = 60.0  # seconds
 _LONGEST: Final = 15.0  # seconds of rest at most
 
 
@@ -38,12 +39,22 @@ class Settling:
             reach=lambda step: failpoint.reach(f"settle-{step}"),
         )
         self._interval = interval
+        self._tidied_at = time.monotonic()
 
     @contextlib.asynccontextmanager
     async def running(self) -> AsyncIterator[None]:
         """Settle until the block is left."""
         async with background(self.run()):
             yield
+
+    async def _tidy(self) -> None:
+        if time.monotonic() < self._tidied_at + _BETWEEN_TIDYING:
+            return
+        self._tidied_at = time.monotonic()
+        try:
+            await asyncio.to_thread(self._settler.tidy)
+        except StoreError as error:
+            _LOG.warning("what departed is not swept out: %s", error)
 
     async def run(self) -> None:
         """Settle until cancelled; while the store is away the watermark stands."""
@@ -61,6 +72,7 @@ class Settling:
                 if not away:
                     _LOG.warning("nothing is settled: %s", error)
                 away = True
+            await self._tidy()
             worked = time.monotonic() - began
             if not behind:
                 await asyncio.sleep(min(_LONGEST, max(self._interval, _SHARE * worked)))

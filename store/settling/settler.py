@@ -22,6 +22,7 @@ from store.settling.types import Place, TypeKey, Types
 _LOG: Final = logging.getLogger(__name__)
 _STAGES: Final = ("settling_received", "settling_instances", "settling_returns", "settling_events")
 _WRITTEN: Final = ("departures", "visits", "jobs", "finished", "returns")
+_LEFTOVERS: Final = 2  # rows in the table of open instances for each that is open
 _FEW: Final = 20  # segments that are taken without counting what is in them
 
 
@@ -31,7 +32,8 @@ class Pace:
 
     ``grace``: how long after its last event a finished instance still counts as open work, so that
     what comes late finds it there. ``departing``: at most so many leave in one settlement;
-    ``outdated``: at most so many are worked out again in one because definitions have changed.
+    ``outdated``: at most so many are worked out again in one because definitions have changed;
+    ``leftovers``: so many rows of what has departed or changed may lie about in any case.
     """
 
     rows: int = 500_000
@@ -39,6 +41,7 @@ class Pace:
     departing: int = 200_000
     outdated: int = 50_000
     between_departures: float = 30.0
+    leftovers: int = 50_000
 
 
 @dataclass(frozen=True, slots=True)
@@ -101,6 +104,20 @@ class Settler:
         except Exception:
             self._last = None
             raise
+
+    def tidy(self) -> bool:
+        """Rewrite the open instances without what departed, once that is more than they are.
+
+        Between settlements; whether it did. Reading what is open costs what is in the table, and
+        merges alone keep the marks of what was removed.
+
+        :raises StoreUnavailable: it was cut off; nothing is lost.
+        """
+        held = self._ask("held")[0]
+        if held["rows"] <= _LEFTOVERS * held["open"] + self._pace.leftovers:
+            return False
+        self._do("tidy")
+        return True
 
     def _settle(self, last: Settlement, now: datetime, began: float) -> Settlement:
         number = last.number + 1

@@ -14,6 +14,7 @@ from store import Database, TenantStore
 from store.connection import Connection, to_microseconds
 from store.definitions import save_definitions
 from store.events import insert_events
+from store.queries import query_text
 from store.settling import Claimed, Settler
 from store.settling.claim import LEASE
 from store.settling.settler import Pace
@@ -267,3 +268,19 @@ def test_a_settlement_that_takes_too_long_gives_up(
     monkeypatch.setattr("store.settling.settler.time.monotonic", lambda: next(clock))
     with pytest.raises(Exception, match="another process may be at it"):
         Settler(shop.connection, name=f"slow-{tenant}").settle(NOW)
+
+
+def test_what_departed_is_swept_out(shop: Shop) -> None:
+    settler = Settler(shop.connection, pace=replace(HASTY, leftovers=0))
+    for number in range(30):
+        shop.store(*(shop.event(f"o{number}", step, 600 - step) for step in range(3)))
+    shop.store(shop.event("open", 0, 100))
+    for second in range(3):
+        settler.settle(NOW + timedelta(seconds=second))
+    before = shop.connection.query(query_text("settling/held"), {})[0]
+    assert before["rows"] > 2 * before["open"]
+    assert settler.tidy()
+    after = shop.connection.query(query_text("settling/held"), {})[0]
+    assert after["rows"] == after["open"] == before["open"]
+    assert not settler.tidy(), "there is nothing left to sweep"
+    assert shop.ask("open_by_state")[0]["open"] == 1
