@@ -4,6 +4,7 @@ Analysing a query of a hundred expressions takes 50 ms; so it is analysed once, 
 message after another from a pipe. Each message comes out as one block.
 """
 
+import atexit
 import contextlib
 import fcntl
 import os
@@ -26,6 +27,8 @@ class Engine:
     def __init__(self, connection_string: str) -> None:
         self._connection_string = connection_string
         self._transforms: list[Transform] = []
+        # a process would not end while a query runs on
+        atexit.register(self.close)
 
     @classmethod
     def at(cls, location: Location) -> "Engine | None":
@@ -47,6 +50,7 @@ class Engine:
 
     def close(self) -> None:
         """Close all transforms, for good: an engine ends with its last handle."""
+        atexit.unregister(self.close)
         for each in self._transforms:
             each.close()
 
@@ -117,6 +121,7 @@ class _Running:
         connect: Any = chdb.connect
         self._read, self._write = os.pipe()
         self.ended = False
+        self._ending = threading.Lock()
         # the engine reads while it is written to: a message may be larger than the pipe
         self._feeder = ThreadPoolExecutor(1, thread_name_prefix="donewatch-feeder")
         self._connection: Any = None
@@ -153,10 +158,15 @@ class _Running:
             self.end_input()
 
     def end_input(self) -> None:
-        self.ended = True
-        # in line with what is being written, so that nobody writes to another file of this number
-        with contextlib.suppress(RuntimeError):
+        with self._ending:
+            if self.ended:
+                return
+            self.ended = True
+        try:
+            # in line with what is being written: nobody writes to another file of this number
             self._feeder.submit(os.close, self._write)
+        except RuntimeError:  # the interpreter ends, and its threads have
+            os.close(self._write)
         self._feeder.shutdown(wait=False)
 
     def stop(self) -> None:

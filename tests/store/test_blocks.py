@@ -1,6 +1,7 @@
 """Blocks: what they hold, how they are stamped, and that a segment of them is one insert."""
 
 from dataclasses import fields, replace
+from functools import cache
 
 import pytest
 from hypothesis import given
@@ -123,8 +124,20 @@ def test_the_types_are_those_of_the_table(database: Database) -> None:
     assert set(EVENT_COLUMNS) - set(BLOCK_COLUMNS) == {"collector", "segment", "position"}
 
 
+@cache
 def _segment(tenant: str, blocks: int = 5, rows: int = 24_000) -> bytes:
-    made = [block_of(_events(rows, tenant, number * rows)) for number in range(blocks)]
+    """Rows that differ in their ids only."""
+    columns = {
+        "tenant": [tenant] * rows,
+        "event": ["heartbeat"] * rows,
+        "attributes": ["{}"] * rows,
+        "occurred_at": [_START] * rows,
+        "received_at": [_START + 5] * rows,
+    }
+    made = [
+        block_of_columns(columns | {"producer": [f"{number}-{row}" for row in range(rows)]}, rows)
+        for number in range(blocks)
+    ]
     return stamped(made, "c1", 7)
 
 
