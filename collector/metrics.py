@@ -118,6 +118,7 @@ class _Counted:
         )
         yield _present("pending_events", "Records accepted, not yet in the store.", counts.pending)
         yield _present("spool_bytes", "Bytes on disk, not yet in the store.", counts.pending_bytes)
+        yield _present("spool_segments", "Segments that wait for the store.", counts.waiting)
         yield _present("oldest_pending_seconds", "Age of the oldest of these.", age)
         yield _present("quarantine_files", "Records in quarantine.", counts.quarantined_now)
 
