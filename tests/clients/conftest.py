@@ -1,5 +1,6 @@
 """A service with a token, and the foreign SDKs."""
 
+import fcntl
 import hashlib
 import json
 import subprocess
@@ -20,7 +21,10 @@ def javascript() -> None:
     assert b'"resolved"' not in lock, "the lock is to name no registry"
     stamp = JAVASCRIPT / "node_modules" / ".ready"
     digest = hashlib.sha256(lock).hexdigest()
-    if not stamp.exists() or stamp.read_text() != digest:
+    with (JAVASCRIPT / "package.json").open() as held:
+        fcntl.flock(held, fcntl.LOCK_EX)  # another process of the tests may be at it
+        if stamp.exists() and stamp.read_text() == digest:
+            return
         done = subprocess.run(
             ["npm", "ci", "--ignore-scripts", "--no-audit", "--no-fund"],
             cwd=JAVASCRIPT,
