@@ -3,13 +3,14 @@
 # make test      every test
 # make bench     everything that is measured, beside its peers
 # make fuzz      hostile requests by the thousand; EXAMPLES=5000 for more than the usual 1000
+# make faults    killed, cut off and held back for longer than in the tests; KILLS=1000 for more than 300
 # make check     everything that must hold: format, lint, types, import rules, tests, packages, demo
 PYTHON ?= $(shell command -v python3.11 || command -v python3)
 BIN := .venv/bin
 READY := .venv/.ready
 PYTEST := $(BIN)/pytest -q -p no:cacheprovider
 
-.PHONY: install demo test check bench lint types imports packages peers demo-check lock clean fuzz
+.PHONY: install demo test check bench lint types imports packages peers demo-check lock clean fuzz faults
 
 install: $(READY)
 
@@ -58,6 +59,11 @@ bench: install peers
 	$(BIN)/python -m benchmarks.ingest --output benchmarks/results/ingest.json
 	$(BIN)/python -m benchmarks.settling --output benchmarks/results/settling.json
 	$(BIN)/python -m benchmarks.figures --output benchmarks/results/figures.json
+
+# half an hour on two cores: kills at random, and producers faster than the store for a minute
+KILLS ?= 300
+faults: install peers
+	DONEWATCH_FAULT_KILLS=$(KILLS) $(PYTEST) -s tests/faults
 
 lock:
 	$(BIN)/uv pip compile --quiet --universal --generate-hashes --no-emit-index-url --no-emit-find-links \
