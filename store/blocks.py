@@ -9,6 +9,7 @@ from collections.abc import Mapping, Sequence
 from dataclasses import dataclass
 from operator import attrgetter
 from typing import Any, Final
+from zlib import crc32
 
 from lifecycle.events import EVENT_COLUMNS, Event
 from store.native import (
@@ -53,6 +54,8 @@ _TYPES: Final[Mapping[str, str]] = {
 BLOCK_COLUMNS: Final[tuple[str, ...]] = tuple(name for name in EVENT_COLUMNS if name not in _STAMPS)
 # As the table ``events`` has them; a test compares
 BLOCK_TYPES: Final[Mapping[str, str]] = {name: _TYPES.get(name, _NAME) for name in BLOCK_COLUMNS}
+# Tells blocks of this version from those that another one left behind
+BLOCK_FORMAT: Final = crc32(repr(list(BLOCK_TYPES.items())).encode())
 
 _ROW: Final = attrgetter(*BLOCK_COLUMNS)
 _WIDTH: Final = varint(len(BLOCK_COLUMNS))
@@ -126,6 +129,16 @@ def stamped(blocks: Sequence[Block], collector: str, segment: int, first: int = 
         parts += (_STAMPED_WIDTH, block.data[len(_WIDTH) :], stamps)
         position = following
     return b"".join(parts)
+
+
+def converted(block: Block) -> Block:
+    """A block that another version wrote, with the columns of this one.
+
+    Those it lacks are empty, or NULL; those it has beyond are left out.
+    """
+    ((rows, columns),) = NativeReader(block.data).blocks()
+    known = {name: columns[name] for name in BLOCK_COLUMNS if name in columns}
+    return block_of_columns(known, rows)
 
 
 def events_of(block: Block) -> list[Event]:

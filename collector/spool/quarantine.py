@@ -86,9 +86,10 @@ class Quarantine:
     def asked(self) -> bool:
         """Whether somebody has asked since the last look."""
         path = self._folder / _WANTED
-        if not path.exists():
+        try:
+            path.unlink()
+        except OSError:
             return False
-        path.unlink(missing_ok=True)
         return True
 
     def _paths(self) -> Iterator[Path]:

@@ -3,13 +3,15 @@
 import logging
 import os
 from collections.abc import Sequence
+from dataclasses import replace
 from pathlib import Path
 from typing import Final
 
 from collector.spool import disk
 from collector.spool.folder import Sealed, SpoolFolder
-from collector.spool.segment import Contents, Frame, Scan, contents, scan
+from collector.spool.segment import Contents, Frame, FrameKind, Scan, contents, scan
 from collector.spool.tally import Tally
+from store.blocks import BLOCK_FORMAT, Block, converted
 
 _LOG: Final = logging.getLogger(__name__)
 
@@ -84,4 +86,13 @@ def read(folder: SpoolFolder, sealed: Sealed, tally: Tally) -> tuple[bytes, Sequ
             offset,
             folder.damaged,
         )
-    return found.id, found.frames
+    if found.format == BLOCK_FORMAT:
+        return found.id, found.frames
+    return found.id, [_converted(frame) for frame in found.frames]
+
+
+def _converted(frame: Frame) -> Frame:
+    """Another version of donewatch wrote it, or nobody knows which."""
+    if frame.kind is not FrameKind.EVENTS:
+        return frame
+    return replace(frame, data=converted(Block(frame.rows, frame.data)).data)

@@ -1,9 +1,9 @@
 """The file of a segment: a header, then frames, each of them readable without the others.
 
-Header, 256 bytes: magic and version (8), id (16), number (8), length of the collector's name (2),
-the name, zeros, CRC-32 (4). Frame: the segment's id (16), kind (1), zeros (3), rows (4), moment of
-receipt in microseconds (8), length of the data (4), CRC-32 of all that and the data (4), the data.
-Integers are little-endian.
+Header, 256 bytes: magic and version (8), id (16), number (8), ``BLOCK_FORMAT`` of its events (4),
+length of the collector's name (2), the name, zeros, CRC-32 (4). Frame: the segment's id (16), kind
+(1), zeros (3), rows (4), moment of receipt in microseconds (8), length of the data (4), CRC-32 of
+all that and the data (4), the data. Integers are little-endian.
 
 Each frame begins with the segment's id, which is random: nobody outside can send data that would be
 taken for a frame when one before it is damaged and reading goes on at the next.
@@ -19,7 +19,7 @@ from typing import Final
 
 _MAGIC: Final = b"DWSPOOL\x01"
 HEADER_BYTES: Final = 256
-_HEAD: Final = struct.Struct("<8s16sQH")
+_HEAD: Final = struct.Struct("<8s16sQIH")
 _FRAME: Final = struct.Struct("<16sBxxxIqI")
 _CRC: Final = struct.Struct("<I")
 FRAME_BYTES: Final = _FRAME.size + _CRC.size  # of a frame beside its data
@@ -55,10 +55,12 @@ class Damage:
 class Scan:
     """What is in a file. ``id`` is empty where nothing could be read at all.
 
-    ``end`` is where the last readable frame ends, ``torn`` how many bytes follow it.
+    ``format`` is ``BLOCK_FORMAT`` of who wrote it, ``None`` where the header is damaged. ``end`` is
+    where the last readable frame ends, ``torn`` how many bytes follow it.
     """
 
     id: bytes
+    format: int | None
     frames: Sequence[Frame]
     damages: Sequence[Damage]
     end: int
@@ -74,10 +76,12 @@ class Contents:
     size: int
 
 
-def encode_header(id_: bytes, number: int, collector: str) -> bytes:
+def encode_header(id_: bytes, number: int, collector: str, format_: int) -> bytes:
     """The first bytes of a segment's file."""
     name = collector.encode()
-    head = (_HEAD.pack(_MAGIC, id_, number, len(name)) + name).ljust(HEADER_BYTES - 4, b"\0")
+    head = (_HEAD.pack(_MAGIC, id_, number, format_, len(name)) + name).ljust(
+        HEADER_BYTES - 4, b"\0"
+    )
     return head + _CRC.pack(zlib.crc32(head))
 
 
@@ -93,8 +97,8 @@ def scan(data: bytes) -> Scan:
         found = _scan(data, id_)
         if found.frames:
             return found
-    id_ = data[8:24] if _header_is_whole(data) else b""
-    return Scan(id_, (), (), HEADER_BYTES if id_ else 0, len(data) - (HEADER_BYTES if id_ else 0))
+    end = HEADER_BYTES if _header_is_whole(data) else 0
+    return Scan(data[8:24] if end else b"", _format(data), (), (), end, len(data) - end)
 
 
 def contents(path: Path) -> Contents | None:
@@ -130,6 +134,13 @@ def _header_is_whole(data: bytes) -> bool:
     )
 
 
+def _format(data: bytes) -> int | None:
+    if not _header_is_whole(data):
+        return None
+    found: int = _HEAD.unpack_from(data)[3]
+    return found
+
+
 def _candidates(data: bytes) -> list[bytes]:
     """What the segment's id may be: as the header says, or if that is damaged, the first frame."""
     return [data[start : start + 16] for start in (8, HEADER_BYTES) if len(data) >= start + 16]
@@ -152,7 +163,7 @@ def _scan(data: bytes, id_: bytes) -> Scan:
         else:
             frames.append(frame)
             offset += FRAME_BYTES + len(frame.data)
-    return Scan(id_, frames, damages, offset, len(data) - offset)
+    return Scan(id_, _format(data), frames, damages, offset, len(data) - offset)
 
 
 def _next(data: bytes, offset: int, id_: bytes) -> int | None:

@@ -269,7 +269,10 @@ class Spool:
             except (Overloaded, SpoolUnavailable, TimeoutError) as error:
                 _LOG.warning("the quarantine waits: %s", error)
                 break
-            self.quarantine.remove(path)
+            try:
+                self.quarantine.remove(path)
+            except OSError as error:
+                _LOG.warning("%s is in the spool and could not be removed: %s", path, error)
             count += 1
         if count:
             _LOG.info("%s records of the quarantine are tried again", count)

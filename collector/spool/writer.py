@@ -30,6 +30,7 @@ from collector.spool.segment import (
 )
 from collector.spool.space import Space
 from collector.spool.tally import Tally, Watch
+from store.blocks import BLOCK_FORMAT
 
 _LOG: Final = logging.getLogger(__name__)
 
@@ -254,7 +255,7 @@ class Writer:
         segment = self._open or self._create()
         parts: list[bytes] = []
         if fresh:
-            parts.append(encode_header(segment.id, segment.number, self._collector))
+            parts.append(encode_header(segment.id, segment.number, self._collector, BLOCK_FORMAT))
         for entry in entries:
             for frame in entry.frames:
                 parts += encode_frame(segment.id, frame)

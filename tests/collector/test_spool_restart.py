@@ -20,7 +20,9 @@ from collector.spool.segment import (
 )
 from collector.spool.tally import Tally
 from lifecycle.errors import SettingsError, StoreLocked
-from store.blocks import block_of
+from store import blocks
+from store.blocks import BLOCK_FORMAT, block_of
+from store.native import varint
 from tests.collector.running import FakeSink
 from tests.collector.spooling import (
     events,
@@ -74,7 +76,7 @@ async def test_an_unfinished_segment_goes_to_the_store(tmp_path: Path) -> None:
 def test_a_torn_end_is_cut_off_at_every_byte_of_the_last_frame(tmp_path: Path) -> None:
     frames = [Frame(FrameKind.EVENTS, rows, 10, b"some data") for rows in (3, 4)]
     parts = [b"".join(encode_frame(b"i" * 16, frame)) for frame in frames]
-    data = encode_header(b"i" * 16, 1, "c") + b"".join(parts)
+    data = encode_header(b"i" * 16, 1, "c", BLOCK_FORMAT) + b"".join(parts)
     for cut in range(len(data) - len(parts[1]), len(data) + 1):
         folder = SpoolFolder(tmp_path / str(cut))
         folder.make()
@@ -242,3 +244,25 @@ def test_a_folder_that_cannot_be_used_says_so(tmp_path: Path) -> None:
         spool_of(tmp_path)
     (tmp_path / "next_segment").unlink()
     spool_of(tmp_path).close()
+
+
+async def test_what_another_version_left_behind_is_understood(
+    tmp_path: Path, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    """It knew a column that we do not, and did not know one that we do."""
+    sent = events(3)
+    names = [name for name in blocks.BLOCK_COLUMNS if name != "business_key"]
+    with monkeypatch.context() as patch:
+        kinds = {**{name: blocks.BLOCK_TYPES[name] for name in names}, "colour": "String"}
+        patch.setattr(blocks, "BLOCK_TYPES", kinds)
+        patch.setattr(blocks, "_WIDTH", varint(len(kinds)))
+        values = {name: [getattr(event, name) for event in sent] for name in names}
+        block = blocks.block_of_columns({**values, "colour": ["red"] * 3}, 3)
+        patch.setattr("collector.spool.writer.BLOCK_FORMAT", 1)
+        async with spooling(tmp_path, flush=False) as spool:
+            await spool.submit([block], [], received_at=10, reasons={})
+    sink = FakeSink()
+    async with spooling(tmp_path, sink) as spool:
+        await stored(spool)
+        assert spool.counts().damaged == 0
+    assert sink.events == sent

@@ -27,7 +27,7 @@ FRAMES = [
 
 
 def file_of(frames: list[Frame], id_: bytes = ID) -> bytes:
-    parts = [encode_header(id_, 7, "collector-1")]
+    parts = [encode_header(id_, 7, "collector-1", 99)]
     for frame in frames:
         parts += encode_frame(id_, frame)
     return b"".join(parts)
@@ -40,7 +40,7 @@ STARTS = [len(file_of(FRAMES[:count])) for count in range(4)]
 def test_what_was_written_is_read() -> None:
     found = scan(FILE)
     assert (found.id, list(found.frames), found.damages) == (ID, FRAMES, [])
-    assert (found.end, found.torn) == (len(FILE), 0)
+    assert (found.end, found.torn, found.format) == (len(FILE), 0, 99)
 
 
 def test_the_heads_alone_tell_what_it_holds(tmp_path: Path) -> None:
@@ -98,6 +98,7 @@ def test_any_wrong_byte_of_the_header_costs_no_frame() -> None:
         found = scan(bytes(data))
         assert list(found.frames) == FRAMES, at
         assert (found.id, found.damages) == (ID, [Damage(0, HEADER_BYTES)])
+        assert found.format is None
 
 
 def test_a_hole_over_several_frames_costs_these() -> None:
