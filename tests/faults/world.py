@@ -105,6 +105,10 @@ class Victim(Donewatch):
         )
 
     @property
+    def _sealed(self) -> list[Path]:
+        return [path for path in self.spooled if path.suffix == ".sealed"]
+
+    @property
     def memory(self) -> int:
         """Bytes of memory it has had at most, since it was started."""
         text = Path(f"/proc/{self.pid}/status").read_text()
@@ -122,7 +126,10 @@ class Victim(Donewatch):
         )
 
     def end(self) -> None:
-        """Stop it as an operator would; nothing may be left on its disk."""
+        """Once all it holds is stored, stop it as an operator would."""
+        if (self.data / "spool").exists():
+            # a store that has just come back is not waited for while it stops
+            until(lambda: not self._sealed, 60, what="an empty spool")
         assert self.stop(90) == 0, self.log[-3000:]
         assert self.spooled == []
         assert "Traceback" not in self.log, self.log
