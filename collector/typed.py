@@ -42,7 +42,7 @@ _Event: Final = msgspec.defstruct(
         ("occurred_at", int | str | None, None),
         ("trace_id", str | None, None),
         ("span_id", str | None, None),
-        ("attributes", dict[str, Any] | None, None),
+        ("attributes", dict[str, str | int | float | bool] | None, None),
     ],
     rename={field.column: field.name for field in FIELDS},
     forbid_unknown_fields=True,
@@ -57,7 +57,6 @@ _TEXTS: Final = tuple(field.column for field in FIELDS if field.type is FieldTyp
 _SPECIFIC: Final = {field.column: frozenset(field.kinds) for field in FIELDS if field.kinds}
 _EVERYWHERE: Final = ("workflow_type", "instance_id")  # a heartbeat may name them as well
 _REQUIRED: Final = {field.column: frozenset(field.kinds) for field in FIELDS if field.required}
-_SCALARS: Final = frozenset({str, int, float, bool})
 _HEXADECIMAL: Final = re.compile(r"[0-9a-f]*")
 
 
@@ -81,7 +80,7 @@ def _decoded(body: bytes, limits: Limits) -> tuple[_Columns, int]:
     head = body[:64].lstrip()[:1]
     if head == b"[":
         events = _ARRAY.decode(body)
-    elif head == b"{" and body.count(b"\n") <= limits.records:
+    elif head == b"{":
         decode = _LINE.decode
         # each by itself: an event does not go on in the next line
         events = [decode(line) for line in body.split(b"\n") if line and not line.isspace()]
@@ -115,7 +114,7 @@ def _block(
         if name in columns:
             columns[name] = _moments(columns[name])
     if "attributes" in columns:
-        columns["attributes"] = [_further(each, limits) for each in columns["attributes"]]
+        columns["attributes"] = _further(columns["attributes"], limits)
     else:
         columns["attributes"] = ["{}"] * rows
     moves = [kind == EventKind.TRANSITION for kind in columns["event"]]
@@ -139,17 +138,18 @@ def _without_none(column: _Column) -> _Column:
 def _check_kinds(columns: _Columns, rows: int) -> None:
     """Each field belongs to its event, and none is missing."""
     kinds = columns["event"]
+    present = set(kinds)
     for name, allowed in _SPECIFIC.items():
-        if name in columns and name not in _EVERYWHERE:
-            given = compress(kinds, map(is_not, columns[name], repeat(None)))
-            if not allowed.issuperset(given):
-                raise _Odd
+        if name not in columns or name in _EVERYWHERE or allowed >= present:
+            continue
+        if not allowed.issuperset(compress(kinds, map(is_not, columns[name], repeat(None)))):
+            raise _Odd
     for name, needing in _REQUIRED.items():
-        present = set(kinds)
-        if not present.isdisjoint(needing):
-            without = compress(kinds, map(not_, columns.get(name, repeat(None, rows))))
-            if not needing.isdisjoint(without):
-                raise _Odd
+        values = columns.get(name) or (None,) * rows
+        if needing.isdisjoint(present) or (needing >= present and all(values)):
+            continue
+        if not needing.isdisjoint(compress(kinds, map(not_, values))):
+            raise _Odd
 
 
 def _check_characters(columns: _Columns) -> None:
@@ -176,19 +176,19 @@ def _moments(column: _Column) -> _Column:
     return [None if each is None or each == "" else microseconds(each) for each in column]
 
 
-def _further(attributes: dict[str, Any] | None, limits: Limits) -> str:
-    if not attributes:
-        return "{}"
-    if (
-        len(attributes) > limits.attributes
-        or not _SCALARS.issuperset(map(type, attributes.values()))
-        or not FIELD_BY_ATTRIBUTE.keys().isdisjoint(attributes)
-    ):
+def _further(column: _Column, limits: Limits) -> _Column:
+    """As JSON texts."""
+    names: set[str] = set().union(*filter(None, column))
+    longest = max(len(each) for each in column if each is not None)
+    if longest > limits.attributes or not FIELD_BY_ATTRIBUTE.keys().isdisjoint(names):
         raise _Odd
-    text = _ENCODER.encode(attributes)
-    if len(text) > limits.attributes_bytes:
+    lines = _ENCODER.encode_lines([each or {} for each in column])
+    most = limits.attributes_bytes
+    if len(lines) > most and max(map(len, lines.split(b"\n"))) > most:
         raise _Odd
-    return text.decode()
+    texts = lines.decode().split("\n")
+    texts.pop()
+    return texts
 
 
 def _ids(columns: _Columns, rows: int) -> _Column:
