@@ -37,9 +37,9 @@ def javascript() -> None:
         stamp.write_text(digest)
 
 
-@pytest.fixture(scope="package")
+@pytest.fixture(scope="module")
 def service(tmp_path_factory: pytest.TempPathFactory) -> Iterator[Donewatch]:
-    """One service for all clients."""
+    """One service for all tests of a file."""
     token = {
         "hash": hashlib.sha256(TOKEN.encode()).hexdigest(),
         "tenant": "shop",

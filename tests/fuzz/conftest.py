@@ -56,9 +56,9 @@ def memory(service: Donewatch) -> int:
     return found
 
 
-@pytest.fixture(scope="session")
+@pytest.fixture(scope="module")
 def service(tmp_path_factory: pytest.TempPathFactory) -> Iterator[Donewatch]:
-    """One for all tests; it is well in the end."""
+    """One for all tests of a file; it is well in the end."""
     tokens = [
         {"hash": hashlib.sha256(secret.encode()).hexdigest(), "tenant": "shop", "scopes": scopes}
         for secret, scopes in TOKENS.items()
