@@ -8,7 +8,8 @@
 PYTHON ?= $(shell command -v python3.11 || command -v python3)
 BIN := .venv/bin
 READY := .venv/.ready
-PYTEST := $(BIN)/pytest -q -p no:cacheprovider
+# by file on two processes: half of the time goes into waiting for real services
+PYTEST := $(BIN)/pytest -q -p no:cacheprovider -n 2 --dist loadfile
 
 .PHONY: install demo test check bench lint types imports packages peers demo-check lock clean fuzz faults
 
