@@ -64,7 +64,7 @@ bench: install peers
 # half an hour on two cores: kills at random, and producers faster than the store for a minute
 KILLS ?= 300
 faults: install peers
-	DONEWATCH_FAULT_KILLS=$(KILLS) $(PYTEST) -s tests/faults
+	DONEWATCH_FAULT_KILLS=$(KILLS) $(PYTEST) -n 0 -s tests/faults
 
 lock:
 	$(BIN)/uv pip compile --quiet --universal --generate-hashes --no-emit-index-url --no-emit-find-links \
