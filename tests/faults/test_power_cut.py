@@ -14,6 +14,7 @@ from tests.faults.conftest import MakeVictim
 from tests.faults.load import Load
 from tests.faults.world import Victim, conclude
 from tests.peers.clickhouse import ClickHouseServer
+from tests.peers.donewatch import until
 from tests.service import story
 
 pytestmark = [pytest.mark.system, pytest.mark.timeout(300)]
@@ -82,45 +83,43 @@ def test_nobody_is_answered_before_the_sync_has_returned(
     assert [each.status_code for each in answers] == [200]
 
 
-@pytest.mark.parametrize(
-    ("what", "status", "seconds"),
-    [
-        pytest.param("fsync:sleep=0.5", 200, 0.5, id="a slow sync delays the answer"),
-        pytest.param("fsync:error", 503, 0.0, id="a failing sync is no acknowledgement"),
-        pytest.param("append:error=ENOSPC", 503, 0.0, id="neither is a full disk"),
-        pytest.param("append:error=EIO", 503, 0.0, id="nor a failing write"),
-    ],
+# what the disk does, what the producer is told, and after how many seconds at least
+TROUBLE = (
+    ("fsync:sleep=0.5", 200, 0.5),
+    ("fsync:error", 503, 0.0),
+    ("append:error=ENOSPC", 503, 0.0),
+    ("append:error=EIO", 503, 0.0),
 )
-def test_a_disk_in_trouble(
-    victim: MakeVictim,
-    server: ClickHouseServer,
-    tmp_path: Path,
-    what: str,
-    status: int,
-    seconds: float,
-) -> None:
-    service = victim("collector", STORE__DSN=server.dsn, FAILPOINT=what)
-    service.start()
+
+
+def test_a_disk_in_trouble(victim: MakeVictim, server: ClickHouseServer, tmp_path: Path) -> None:
+    service = victim("collector", STORE__DSN=server.dsn)
     with Load(lambda: [service.otlp], producers=1) as load:
-        began = time.monotonic()
-        answer = service.http.get(f"{service.otlp}/healthz")
-        assert answer.status_code == 200
-        while not (load.told_later or load.acknowledged):
-            assert time.monotonic() - began < 20
-            time.sleep(0.01)
-        if status == 200:
-            assert time.monotonic() - began >= seconds * 0.9
-            load.wait(20)
-            assert not load.told_later
-        else:
-            assert not load.acknowledged
-            later = load.told_later[0]
-            assert later.status_code == status
-            assert int(later.headers["Retry-After"]) >= 1
+        for what, status, seconds in TROUBLE:
+            load.place = what
+            service.settings["FAILPOINT"] = what
+            later = len(load.told_later)
+            service.start()
+            taken = load.acknowledged  # the last answers of the process before have come by now
+            began = time.monotonic()
+            answer = service.send(
+                [{"event": "heartbeat", "event_id": "h", "occurred_at": story.now()}]
+            )
+            assert answer.status_code == status, what
+            assert time.monotonic() - began >= seconds
+            if status == 200:
+                load.wait(20)
+                assert len(load.told_later) == later
+            else:
+                until(lambda before=later: len(load.told_later) > before, what=f"503 at {what}")
+                assert load.acknowledged == taken
+                for told in load.told_later[later:]:
+                    assert told.status_code == 503
+                    assert int(told.headers["Retry-After"]) >= 1
+            service.kill()
         del service.settings["FAILPOINT"]
-        service.kill()
         service.start()
         load.wait(50)
         load.finish()
     service.end()
-    conclude(load, service.dsn, tmp_path, {"load": 1})
+    conclude(load, service.dsn, tmp_path, {what: 1 for what, _, _ in TROUBLE})
