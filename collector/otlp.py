@@ -34,20 +34,21 @@ def decode_protobuf(body: bytes, limits: Limits) -> list[Record]:
     check_groups(len(request.resource_logs), limits)
     check_groups(sum(len(resource.scope_logs) for resource in request.resource_logs), limits)
     scopes = [
-        (resource, scope) for resource in request.resource_logs for scope in resource.scope_logs
+        (resource, scope.log_records)
+        for resource in request.resource_logs
+        for scope in resource.scope_logs
     ]
-    check_count(sum(len(scope.log_records) for _, scope in scopes), limits)
+    check_count(sum(len(records) for _, records in scopes), limits)
     found: list[Record] = []
-    resource_of = Resources(limits.depth)
-    for resource, scope in scopes:
+    resource_of = _Resources(limits.depth)
+    for resource, records in scopes:
         values = resource_of(resource)
-        name = scope.scope.name
-        for log in scope.log_records:
-            found.append(_from_protobuf(len(found), log, values, name, limits.depth))
+        for log in records:
+            found.append(_from_protobuf(len(found), log, values, limits.depth))
     return found
 
 
-class Resources:
+class _Resources:
     """Attributes of each resource, decoded once."""
 
     def __init__(self, depth: int) -> None:
@@ -56,20 +57,17 @@ class Resources:
         self._values: Mapping[str, Any] = {}
 
     def __call__(self, logs: Any) -> Mapping[str, Any]:
-        """Of ``ResourceLogs`` or ``ResourceSpans``."""
         if logs is not self._last:
             self._last = logs
             try:
                 self._values = _attributes(logs.resource.attributes, self._depth)
             except Flaw:
                 # one of many that nothing here needs; what is needed and missing is named later
-                self._values = attributes_kept(logs.resource.attributes, self._depth)
+                self._values = _attributes_kept(logs.resource.attributes, self._depth)
         return self._values
 
 
-def _from_protobuf(
-    index: int, log: LogRecord, resource: Mapping[str, Any], scope: str, depth: int
-) -> Record:
+def _from_protobuf(index: int, log: LogRecord, resource: Mapping[str, Any], depth: int) -> Record:
     record = Record(
         index=index,
         door=Door.OTLP,
@@ -80,9 +78,6 @@ def _from_protobuf(
         observed_at=log.observed_time_unix_nano or None,
         trace_id=log.trace_id.hex(),
         span_id=log.span_id.hex(),
-        scope=scope,
-        body=log.body.string_value,
-        severity=log.severity_text,
     )
     try:
         record.attributes = _attributes(log.attributes, depth)
@@ -119,8 +114,7 @@ def _attributes(pairs: Any, depth: int) -> dict[str, Any]:
     return values
 
 
-def attributes_kept(pairs: Any, depth: int) -> dict[str, Any]:
-    """Those that can be read; of one named twice the last."""
+def _attributes_kept(pairs: Any, depth: int) -> dict[str, Any]:
     values: dict[str, Any] = {}
     for pair in pairs:
         try:

@@ -18,7 +18,6 @@ from service.pages import pages_server
 from service.process import Addresses, Say, Work, run
 from service.recorded import RecordedAlerts, RecordedDefinitions
 from service.settings import Settings
-from service.settling import Settling
 from service.sockets import Server
 from service.watermark import WatermarkReader
 from store import Database
@@ -42,7 +41,7 @@ class CollectorAlone:
 
 
 class RulesAlone:
-    """Settles, evaluates and tells; listens nowhere."""
+    """Evaluates and tells; listens nowhere."""
 
     def __init__(self, settings: Settings, database: Database, addresses: Addresses) -> None:
         self.servers: Mapping[str, Server] = {}
@@ -52,14 +51,11 @@ class RulesAlone:
                 "links in alerts lead to %s: set DONEWATCH_EXTERNAL_URL to where the pages are",
                 pages,
             )
-        self._settling = Settling(database, settings.settle_interval, grace=settings.settle_grace)
         self._engine = Engine(settings, database, WatermarkReader(database), pages)
 
-    @contextlib.asynccontextmanager
-    async def running(self) -> AsyncIterator[None]:
-        """Settle and evaluate."""
-        async with self._settling.running(), self._engine.running():
-            yield
+    def running(self) -> contextlib.AbstractAsyncContextManager[None]:
+        """Evaluate."""
+        return self._engine.running()
 
 
 class PagesAlone:
@@ -97,7 +93,7 @@ class PagesAlone:
 
 
 class _NoCollectors:
-    """None is in this process; the store tells of all others."""
+    """Counters of collectors in other processes are at their own ``/metrics``."""
 
     def collectors(self) -> Sequence[CollectorView]:
         return []

@@ -3,12 +3,11 @@
 import asyncio
 import contextlib
 import logging
-from collections.abc import AsyncIterator, Callable, Sequence
+from collections.abc import AsyncIterator
 from typing import Final
 
 import httpx
 
-from api.ports import CollectorView
 from lifecycle.definitions import Definitions
 from lifecycle.errors import DonewatchError
 from service.background import background
@@ -16,7 +15,6 @@ from service.clock import now
 from service.documents import DocumentFolder
 from service.ruling import Ruling
 from service.settings import Settings
-from service.spools import SpoolsSeen
 from service.watermark import WatermarkReader
 from store import Database, TenantStore
 from store.alerts import AlertTable
@@ -35,14 +33,8 @@ class Engine:
     """
 
     def __init__(
-        self,
-        settings: Settings,
-        database: Database,
-        watermark: WatermarkReader,
-        pages_url: str,
-        collectors: Callable[[], Sequence[CollectorView]] = tuple,
+        self, settings: Settings, database: Database, watermark: WatermarkReader, pages_url: str
     ) -> None:
-        """``collectors``: those of this process."""
         self._settings = settings
         self._definitions = database.connect()
         self._http = httpx.AsyncClient(timeout=10.0)
@@ -53,7 +45,7 @@ class Engine:
         kept = database.connect()
         self._ruling = {
             tenant: Ruling(
-                SpoolsSeen(TenantStore(evaluation, tenant), collectors),
+                TenantStore(evaluation, tenant),
                 AlertTable(kept, tenant),
                 watermark,
                 settings,

@@ -1,2 +1,0 @@
--- How many depart in this settlement?
-SELECT count() AS departed FROM departures WHERE settlement = {settlement:UInt64}
