@@ -32,6 +32,7 @@ from api import (
     workflow,
 )
 from api.listeners import Listeners
+from api.openapi import DescribedApp
 from api.paths import EncodedPaths
 from api.ports import Ports
 from api.problems import Problem, invalid_request, of_status
@@ -62,7 +63,7 @@ _HEADERS: Final = (
 def create_app(ports: Ports, settings: ApiSettings | None = None) -> FastAPI:
     """The application: JSON under ``/api/v1``, pages, metrics and health."""
     settings = settings or ApiSettings()
-    app = FastAPI(
+    app = DescribedApp(
         title="donewatch",
         version=settings.version,
         summary="Follows every accepted operation until its owner can see it done.",
@@ -70,6 +71,7 @@ def create_app(ports: Ports, settings: ApiSettings | None = None) -> FastAPI:
         redoc_url=None,
         redirect_slashes=False,
     )
+    app.guarded = not ports.access.open
     app.state.ports = ports
     app.state.settings = settings
     app.state.metrics = metrics.OwnMetrics(settings)

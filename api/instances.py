@@ -10,7 +10,7 @@ from api.instance import LegView
 from api.paths import API, instance_path
 from api.period import moment, seconds
 from api.problems import bad_parameter
-from api.reader import Cursor, Environments, Limit, Read, Reader
+from api.reader import DURATION, Cursor, Environments, Limit, Read, Reader
 from api.shape import Moment, Page, Shape, rfc3339
 from api.timeline import fold_jobs, fold_outbox
 from lifecycle.definitions import Status
@@ -66,12 +66,21 @@ def read_instances(
     workflow: Annotated[str, Query(description="Only this workflow type")] = "",
     environment: Environments = [],  # noqa: B006
     state: Annotated[str, Query(description="Only those in this state")] = "",
-    status: Annotated[str, Query(description="Only those of this product status")] = "",
+    status: Annotated[
+        str,
+        Query(
+            description="Only those of this product status",
+            json_schema_extra={"enum": ["", *Status]},
+        ),
+    ] = "",
     stuck: Annotated[bool | None, Query(description="Only stuck ones, or only others")] = None,
     open_: Annotated[
         bool | None, Query(alias="open", description="Only open ones, or only ended ones")
     ] = None,
-    older_than: Annotated[str, Query(description="In their state longer: seconds or 15m")] = "",
+    older_than: Annotated[
+        str,
+        Query(description="In their state longer: seconds or 15m", json_schema_extra=DURATION),
+    ] = "",
     search: Annotated[str, Query(description="A part of the id, in any case")] = "",
     legs: Annotated[
         bool, Query(description="Say what holds each open one; a question for each")

@@ -9,7 +9,7 @@ from fastapi import APIRouter, Query
 
 from api.paths import API, instance_path
 from api.period import Period, period, seconds
-from api.reader import Environments, From, Limit, Read, Reader, To, Window
+from api.reader import DURATION, Environments, From, Limit, Read, Reader, To, Window
 from api.shape import Moment, Page, Shape
 from api.workflow import Workflow, known_environments
 
@@ -112,7 +112,10 @@ def read_members(
     to: To = "",
     window: Window = "",
     state: Annotated[str, Query(description="stuck: only in this state")] = "",
-    longer_than: Annotated[str, Query(description="stuck, completion_lag: seconds or 15m")] = "",
+    longer_than: Annotated[
+        str,
+        Query(description="stuck, completion_lag: seconds or 15m", json_schema_extra=DURATION),
+    ] = "",
     from_state: Annotated[str, Query(description="edges: the state left, empty: creation")] = "",
     to_state: Annotated[str, Query(description="edges: the state entered")] = "",
     action: Annotated[str, Query(description="edges: the action")] = "",

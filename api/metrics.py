@@ -16,9 +16,10 @@ from prometheus_client import (
     generate_latest,
 )
 from prometheus_client import Counter as CounterMetric
-from prometheus_client.core import GaugeMetricFamily, Metric
+from prometheus_client.core import CounterMetricFamily, GaugeMetricFamily, Metric
 from prometheus_client.registry import Collector
 
+from api.ingest_metrics import ingest_metrics
 from api.period import Period
 from api.reader import Read, Reader, settings_of
 from api.settings import ApiSettings
@@ -79,24 +80,29 @@ class OwnMetrics:
             places = _places(read)
             for each in _FIGURES:
                 each(found, read, settings, places)
+            ingest_metrics(found, read)
             metrics = found.metrics()
             self._figures[read.tenant] = (at, metrics)
             return metrics
 
 
 class Families:
-    """Gauges under construction; of each at most ``most`` series, the rest is counted."""
+    """Metrics under construction; of each at most ``most`` series, the rest is counted."""
 
     def __init__(self, most: int) -> None:
         self._most = most
-        self._found: dict[str, GaugeMetricFamily] = {}
+        self._found: dict[str, GaugeMetricFamily | CounterMetricFamily] = {}
         self._dropped: Counter[str] = Counter()
 
     def put(self, name: str, text: str, value: float | None, **labels: str) -> None:
-        """Add one sample; a value that is not known leaves its series out."""
+        """Add one sample; a value that is not known leaves its series out.
+
+        What ends in ``_total`` is a counter, all else a gauge.
+        """
         if value is None:
             return
-        family = self._found.setdefault(name, GaugeMetricFamily(name, text, labels=list(labels)))
+        kind = CounterMetricFamily if name.endswith("_total") else GaugeMetricFamily
+        family = self._found.setdefault(name, kind(name, text, labels=list(labels)))
         if len(family.samples) >= self._most:
             self._dropped[name] += 1
         else:

@@ -289,6 +289,6 @@ def rules_page(request: Request, read: Read) -> HTMLResponse:
 @router.get("/ingest")
 def ingest_page(request: Request, read: Read, window: str = "1h") -> HTMLResponse:
     """What comes in."""
-    found = ingest(request, read, period("", "", window, read.now))
+    found = ingest(read, period("", "", window, read.now))
     most = max((point.events for point in found.rate), default=0)
     return page(request, read, "ingest.html", ingest=found, window=window, most=most)

@@ -120,17 +120,39 @@ class Alerts(Protocol):
 
 @dataclass(frozen=True, slots=True, kw_only=True)
 class CollectorView:
-    """Counters of one collector since its start; ``pending`` events wait to be stored."""
+    """One collector; fields are the columns of the query ``collector_reports``.
+
+    It said at ``marked_at`` that everything it received before ``flushed_at`` is stored. Counters
+    are since ``started_at``, ``None`` of one that does not tell. ``oldest_at``: when the oldest of
+    what is not stored came. ``resent_since``: producers were told to send again what they sent
+    since then, and it waits for that. ``trouble``: why its inserts fail now.
+    """
 
     collector: str
-    accepted: int
-    rejected: Mapping[str, int]  # by reason
-    pending: int
-    segments: int  # batches stored
+    marked_at: datetime
+    flushed_at: datetime
+    retired: bool = False
+    started_at: datetime | None = None
+    accepted: int = 0
+    rejected: Mapping[str, int] = field(default_factory=dict)  # by reason
+    quarantined: Mapping[str, int] = field(default_factory=dict)  # by kind of record
+    quarantine_files: int = 0
+    pending: int = 0
+    pending_bytes: int = 0
+    limit_bytes: int = 0  # what its spool may hold
+    waiting_segments: int = 0
+    oldest_at: datetime | None = None
+    resent_since: datetime | None = None
+    segments: int = 0  # stored
+    failed_inserts: int = 0
+    failed_writes: int = 0
+    damaged: int = 0  # places of the spool that could not be read
+    torn_bytes: int = 0  # cut off at the start; nobody was told they were kept
+    trouble: str = ""
 
 
 class Ingest(Protocol):
-    """The collectors of this service."""
+    """The collectors of this process as they are now; of others the store tells."""
 
     def collectors(self) -> Sequence[CollectorView]: ...
 

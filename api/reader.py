@@ -1,14 +1,14 @@
 """What one request may see: its tenant's data, at one moment, under one watermark."""
 
-from collections.abc import Sequence
+from collections.abc import Callable, Sequence
 from dataclasses import dataclass
 from datetime import datetime, timedelta
-from typing import Annotated
+from typing import Annotated, Final
 
 from fastapi import Depends, Query, Request
 
 from api.credentials import tenant_of
-from api.ports import Alerts, AlertView, HistoryEntry, Ports, RuleView, Watermark
+from api.ports import Alerts, AlertView, CollectorView, HistoryEntry, Ports, RuleView, Watermark
 from api.ports import Query as Ask
 from api.settings import ApiSettings
 from api.shape import Watermarks
@@ -25,6 +25,7 @@ class Reader:
     definitions: Definitions
     watermark: Watermark
     now: datetime
+    own_collectors: Callable[[], Sequence[CollectorView]] = tuple  # of this process
 
     @property
     def flushed(self) -> datetime:
@@ -111,6 +112,7 @@ def reader(request: Request) -> Reader:
         definitions=ports.definitions(),
         watermark=ports.watermark(),
         now=ports.clock(),
+        own_collectors=ports.ingest.collectors,
     )
 
 
@@ -122,6 +124,22 @@ Environments = Annotated[
 ]
 Limit = Annotated[int, Query(ge=1, le=1000, description="At most so many items")]
 Cursor = Annotated[str, Query(max_length=4000, description="next_cursor of the page before")]
-From = Annotated[str, Query(alias="from", description="RFC 3339; the start, included")]
-To = Annotated[str, Query(description="RFC 3339; the end, excluded; the present unless told")]
-Window = Annotated[str, Query(description="Instead of from: seconds or 15m, 4h, 30d before to")]
+# not checked by the framework: what is wrong is told in our own words
+DURATION: Final = {"pattern": r"^$|^\d+(\.\d+)?$|^(\d+(\.\d+)?(ms|s|m|h|d|w))+$"}
+_TIME: Final = {"anyOf": [{"format": "date-time"}, {"maxLength": 0}]}
+From = Annotated[
+    str,
+    Query(alias="from", description="RFC 3339; the start, included", json_schema_extra=_TIME),
+]
+To = Annotated[
+    str,
+    Query(
+        description="RFC 3339; the end, excluded; the present unless told", json_schema_extra=_TIME
+    ),
+]
+Window = Annotated[
+    str,
+    Query(
+        description="Instead of from: seconds or 15m, 4h, 30d before to", json_schema_extra=DURATION
+    ),
+]

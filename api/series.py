@@ -10,7 +10,7 @@ from pydantic import Field
 from api.paths import API
 from api.period import Period, period, seconds
 from api.problems import bad_parameter
-from api.reader import Environments, From, Read, Reader, To, Window
+from api.reader import DURATION, Environments, From, Read, Reader, To, Window
 from api.shape import Moment, Shape
 from api.workflow import Workflow, completion, edges, illegal, known_environments, retries
 
@@ -58,7 +58,10 @@ def read_series(
     from_: From = "",
     to: To = "",
     window: Window = "",
-    step: Annotated[str, Query(description="Seconds or 15m; a thirtieth unless told")] = "",
+    step: Annotated[
+        str,
+        Query(description="Seconds or 15m; a thirtieth unless told", json_schema_extra=DURATION),
+    ] = "",
 ) -> Series:
     """A figure about the past, step by step."""
     known_environments(read, workflow)

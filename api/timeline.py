@@ -17,7 +17,7 @@ Row = Mapping[str, Any]
 
 _NAMES: Final = {field.column: field.name for field in FIELDS}
 # The tenant is whoever asks; the hash only serves to find copies.
-_HIDDEN: Final = ("tenant", "content_hash", "attributes")
+_HIDDEN: Final = ("tenant", "attributes")
 
 
 class Entry(Shape):

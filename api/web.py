@@ -77,6 +77,15 @@ def count(number: float | None) -> str:
     return f"{int(number):,}".replace(",", "\u202f")
 
 
+def size(number: float) -> str:
+    """``9.2 kB``."""
+    for unit in ("B", "kB", "MB", "GB"):
+        if number < 1000:
+            return f"{number:.3g} {unit}"
+        number /= 1000
+    return f"{number:.3g} TB"
+
+
 def percent(share: float | None) -> str:
     """``0.4 %``; never rounds something to nothing."""
     if share is None:
@@ -151,7 +160,20 @@ def _environment() -> Environment:
         lstrip_blocks=True,
         undefined=StrictUndefined,
     )
-    for each in (duration, reached, count, percent, iso, full, clock, ago, pretty, valued, span):
+    for each in (
+        duration,
+        reached,
+        count,
+        size,
+        percent,
+        iso,
+        full,
+        clock,
+        ago,
+        pretty,
+        valued,
+        span,
+    ):
         found.filters[each.__name__] = each
     found.globals |= {
         "shares": drawing.shares,

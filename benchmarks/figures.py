@@ -1,116 +1,231 @@
-"""What one evaluation of each figure's plain SQL costs, over more and more events.
+"""What each figure costs over a long history and over a longer one, with the same orders open.
 
-``.venv/bin/python -m benchmarks.figures --output benchmarks/results/NAME.json``
+``.venv/bin/python -m benchmarks.figures --output benchmarks/results/figures.json``
 """
 
 import argparse
-import json
 import statistics
+import sys
 import tempfile
 import time
-from collections.abc import Sequence
+from collections.abc import Callable, Sequence
+from concurrent.futures import ProcessPoolExecutor
+from contextlib import ExitStack
+from dataclasses import dataclass
 from datetime import UTC, datetime, timedelta
+from multiprocessing import get_context
 from pathlib import Path
 from typing import Any, Final
 
-from benchmarks.bodies import checked, encoded
+from benchmarks.history import GRACE, History, build, settle_all
 from benchmarks.machine import described
-from benchmarks.orders import WORKFLOW, orders
-from benchmarks.raw import BATCH, alone, opened
-from lifecycle.definition_files import read_definition
-from lifecycle.definitions import Definitions
-from store import TenantStore
-from store.definitions import save_definitions
-from store.events import insert_events
+from benchmarks.orders import WORKFLOW
+from benchmarks.report import keep, said
+from store import Database, TenantStore
+from store.connection import Bounds
+from store.queries import Source
 
-_DEFINITION: Final = Path(__file__).parent.parent / "demo" / "workflows" / "order.yaml"
-_LATENESS: Final = timedelta(seconds=2)  # of that definition
-_WINDOW: Final = timedelta(hours=1)  # so that every event is in it
-_ASKED_WITH: Final[dict[str, tuple[str, ...]]] = {
-    "stuck": ("flushed", "settled", "longer_than", "state", "limit"),
-    "open_by_state": ("flushed", "settled"),
-    "dwell": ("from_", "to", "flushed"),
-    "edges": ("from_", "to"),
-    "illegal_transitions": ("from_", "to", "settled"),
-    "outbox_lag": ("flushed",),
-    "completion_lag": ("from_", "to", "flushed", "percentile"),
-    "retry_exhaustion": ("from_", "to", "settled"),
-    "instances": ("flushed", "settled", "limit"),
-    "instance_visits": ("flushed", "instance_id"),
-}
-
-
-def measure(sizes: Sequence[int], rounds: int) -> dict[str, Any]:
-    """Milliseconds of wall clock and of CPU for each figure and size; medians over ``rounds``."""
-    found: dict[str, Any] = {"machine": described(), "rounds": rounds, "figures": {}}
-    by_size = {size: _of_size(size, rounds) for size in sizes}
-    for figure in _ASKED_WITH:
-        by_events = {str(size): by_size[size][figure] for size in sizes}
-        least, most = (by_size[size][figure]["cpu_ms"] for size in (min(sizes), max(sizes)))
-        found["figures"][figure] = by_events | {"cpu_ratio": round(most / least, 1)}
-    return found
+FIGURES: Final = (
+    "stuck",
+    "open_by_state",
+    "dwell",
+    "edges",
+    "illegal_transitions",
+    "outbox_lag",
+    "completion_lag",
+    "retry_exhaustion",
+    "edge_members",
+    "illegal_members",
+    "outbox_members",
+    "completion_members",
+    "retry_exhaustion_members",
+    "instances",
+    "instance_visits",
+    "instance_runs",
+    "instance_events",
+)
+_LATENESS: Final = timedelta(seconds=2)  # of the demo's definition
+_BOUNDS: Final = Bounds(seconds=3600)
+_QUIET: Final = 3.0  # seconds without a merge
 
 
-def _of_size(size: int, rounds: int) -> dict[str, dict[str, float]]:
-    with tempfile.TemporaryDirectory() as name:
-        return alone(asked, Path(name) / "store", size, rounds)
+@dataclass(frozen=True, slots=True, kw_only=True)
+class Asked:
+    """One question once; seconds."""
+
+    wall: float
+    cpu: float
+    rows: int
 
 
-def asked(folder: Path, size: int, rounds: int) -> dict[str, dict[str, float]]:
-    """Every figure over ``size`` events in a fresh store, ``rounds`` times in turn."""
-    flushed = datetime.now(UTC)
-    happenings = orders(size, int((flushed - timedelta(seconds=1)).timestamp()) * 1_000_000_000)
+class _Process:
+    """What the process of one history has open."""
+
+    database: Database
+    store: TenantStore
+
+
+def _prepare(folder: Path, history: History, source: Source) -> dict[str, Any]:
+    """Build and settle it, wait for its merges; tells what it is."""
+    database = Database.open(f"chdb://{folder}")
+    database.migrate(history.until)
+    connection = database.connect(_BOUNDS)
+    began = time.perf_counter()
+    events = build(connection, history)
+    built = time.perf_counter() - began
+    began = time.perf_counter()
+    if source == "settled":
+        settle_all(connection, history.until + GRACE)
+    settled = time.perf_counter() - began
+    merged_after = _wait_for_merges(connection.query)
+    _Process.database, _Process.store = database, TenantStore(connection, "default", source)
+    parts = connection.query(
+        "SELECT table, count() AS parts, sum(rows) AS rows FROM system.parts"
+        " WHERE database = currentDatabase() AND active GROUP BY table ORDER BY table",
+        {},
+    )
+    return {
+        "events": events,
+        "built_seconds": round(built, 1),
+        "settled_seconds": round(settled, 1),
+        "merged_after_seconds": round(merged_after, 1),
+        "tables": {row["table"]: [int(row["parts"]), int(row["rows"])] for row in parts},
+    }
+
+
+def _ask(figure: str, parameters: dict[str, Any]) -> Asked:
+    began, cpu = time.perf_counter(), time.process_time()
+    rows = _Process.store.query(figure, **parameters)
+    return Asked(wall=time.perf_counter() - began, cpu=time.process_time() - cpu, rows=len(rows))
+
+
+def _close() -> None:
+    _Process.database.close()
+
+
+def _wait_for_merges(query: Callable[..., list[dict[str, Any]]]) -> float:
+    began = since = time.perf_counter()
+    while time.perf_counter() - since < _QUIET:
+        if query("SELECT count() AS n FROM system.merges", {})[0]["n"]:
+            since = time.perf_counter()
+        time.sleep(0.1)
+    return since - began
+
+
+def measure(
+    sizes: Sequence[int],
+    open_: int,
+    rounds: int,
+    source: Source = "settled",
+    window: float = 3600.0,
+    figures: Sequence[str] = FIGURES,
+    say: Callable[[str], object] = said,
+) -> dict[str, Any]:
+    """Milliseconds of every figure for each size, the sizes taking turns; medians.
+
+    ``window``: seconds before the end of the histories that are asked about; the shortest history
+    must reach further back (1,000 events a second), else the windows have not the same in them.
+    """
+    until = datetime.now(UTC) - GRACE
     parameters: dict[str, Any] = {
-        "flushed": flushed,
-        "settled": flushed - _LATENESS,
-        "from_": flushed - _WINDOW,
-        "to": flushed,
-        "longer_than": None,
-        "state": "",
+        "workflow": WORKFLOW,
+        "environments": [],
+        "flushed": until,
+        "settled": until - _LATENESS,
+        "from_": until - timedelta(seconds=window),
+        "to": until,
         "percentile": 0.99,
         "limit": 100,
-        "instance_id": happenings[size // 2]["instance_id"] if happenings else "none",
+        "from_state": "payment_pending",
+        "to_state": "paid",
+        "action": "pay",
     }
-    taken: dict[str, list[tuple[float, float, int]]] = {figure: [] for figure in _ASKED_WITH}
-    with opened(folder) as database:
-        connection = database.connect()
-        definition = read_definition(_DEFINITION.read_text(encoding="utf-8"), _DEFINITION.name)
-        save_definitions(connection, "default", Definitions((definition,)), flushed)
-        events = checked(encoded(happenings), int(flushed.timestamp() * 1e6))
-        for at in range(0, size, BATCH):
-            insert_events(connection, events[at : at + BATCH], f"figures-{at}")
-        del happenings, events
-        query = TenantStore(connection, "default").query
-        for number in range(rounds + 1):
-            for figure, names in _ASKED_WITH.items():
-                given = {name: parameters[name] for name in names}
-                began, cpu = time.perf_counter(), time.process_time()
-                rows = query(figure, workflow=WORKFLOW, environments=[], **given)
-                passed = time.perf_counter() - began, time.process_time() - cpu
-                if number:  # the first round warms up
-                    taken[figure].append((*passed, len(rows)))
-    return {
-        figure: {
-            "wall_ms": round(statistics.median(wall for wall, _, _ in each) * 1000, 1),
-            "cpu_ms": round(statistics.median(cpu for _, cpu, _ in each) * 1000, 1),
-            "rows": each[0][2],
+    with ExitStack() as stack:
+        folder = Path(stack.enter_context(tempfile.TemporaryDirectory(prefix="donewatch-bench-")))
+        machine = described(folder)
+        pools = {}
+        told = {}
+        for size in sizes:
+            pool = ProcessPoolExecutor(1, mp_context=get_context("spawn"))
+            pools[size] = stack.enter_context(pool)
+            history = History(events=size, open_=open_, until=until)
+            told[str(size)] = pool.submit(_prepare, folder / str(size), history, source).result()
+            say(f"{size:,}: {told[str(size)]}")
+        found = pools[sizes[0]].submit(_some_instance).result()
+        parameters["instance_id"] = found
+        taken: dict[str, dict[int, list[Asked]]] = {
+            figure: {size: [] for size in sizes} for figure in figures
         }
-        for figure, each in taken.items()
+        for number in range(rounds + 1):
+            for figure in figures:
+                given = dict(parameters)
+                if not figure.startswith("instance_"):
+                    del given["instance_id"]
+                for size in sizes:
+                    asked = pools[size].submit(_ask, figure, given).result()
+                    if number:  # the first round warms up
+                        taken[figure][size].append(asked)
+            say(f"round {number} of {rounds}")
+        for pool in pools.values():
+            pool.submit(_close).result()
+    return {
+        "command": " ".join(["python -m benchmarks.figures", *sys.argv[1:]]),
+        "machine": machine | {"load_average_at_end": described(Path.cwd())["load_average"]},
+        "rounds": rounds,
+        "source": source,
+        "window_seconds": window,
+        "open": open_,
+        "histories": told,
+        "figures": {
+            "events": [min(sizes), max(sizes)],
+            "of": {figure: _compared(each) for figure, each in taken.items()},
+        },
+    }
+
+
+def _some_instance() -> str:
+    """The one that has waited longest: it is in every history."""
+    connection = _Process.database.connect()
+    rows = connection.query(
+        "SELECT argMin(instance_id, occurred_at) AS id FROM events WHERE instance_id LIKE 'o%'", {}
+    )
+    return str(rows[0]["id"])
+
+
+def _compared(of: dict[int, list[Asked]]) -> dict[str, Any]:
+    medians: dict[int, dict[str, Any]] = {
+        size: {
+            "wall_ms": round(statistics.median(each.wall for each in asked) * 1000, 1),
+            "cpu_ms": round(statistics.median(each.cpu for each in asked) * 1000, 1),
+            "rows": asked[0].rows,
+            "walls_ms": [round(each.wall * 1000, 1) for each in asked],
+        }
+        for size, asked in of.items()
+    }
+    less, more = medians[min(of)], medians[max(of)]
+    return {
+        **{str(size): each for size, each in medians.items()},
+        "ratio": round(more["wall_ms"] / less["wall_ms"], 2),
+        "cpu_ratio": round(more["cpu_ms"] / less["cpu_ms"], 2),
     }
 
 
 def main() -> None:
-    """Measure, and print or keep the results as JSON."""
+    """Measure, keep the results as JSON, and print them as a table."""
     parser = argparse.ArgumentParser(prog="python -m benchmarks.figures")
-    parser.add_argument("--sizes", type=int, nargs="+", default=[0, 10_000, 100_000])
-    parser.add_argument("--rounds", type=int, default=5)
+    parser.add_argument("--sizes", type=int, nargs=2, default=[5_000_000, 50_000_000])
+    parser.add_argument("--open", dest="open_", type=int, default=200_000)
+    parser.add_argument("--rounds", type=int, default=7)
+    parser.add_argument(
+        "--source", choices=("settled", "events"), default="settled", help="events: the plain SQL"
+    )
+    parser.add_argument("--window", type=float, default=3600.0, help="seconds asked about")
+    parser.add_argument("--figures", nargs="+", choices=FIGURES, default=FIGURES)
     parser.add_argument("--output", type=Path)
-    given = parser.parse_args()
-    text = json.dumps(measure(given.sizes, given.rounds), indent=2)
-    if given.output is None:
-        print(text)
-    else:
-        given.output.write_text(text + "\n", encoding="utf-8")
+    given = vars(parser.parse_args())
+    output: Path | None = given.pop("output")
+    found = measure(**given)
+    keep(found, output)
 
 
 if __name__ == "__main__":

@@ -4,7 +4,6 @@ import asyncio
 import logging
 from collections import Counter
 from collections.abc import AsyncIterator, Awaitable, Callable, Sequence
-from concurrent.futures import ThreadPoolExecutor
 from contextlib import asynccontextmanager
 from typing import Final
 
@@ -14,19 +13,16 @@ from starlette.requests import Request
 from starlette.responses import PlainTextResponse, Response
 from starlette.routing import Route
 
-from collector.batcher import Batcher, Overloaded
 from collector.body import Bodies
-from collector.check import Checker
+from collector.decoder import Decoded, Decoder, Form, Keeper
 from collector.limits import Limits
+from collector.mapping import Mapper, Sampler
 from collector.metrics import MEDIA_TYPE, Metrics
-from collector.native import decode_native
-from collector.otlp import decode_protobuf
-from collector.otlp_json import decode_json
-from collector.records import BodyError, BodyTooLarge, Door, Record, Refusal
+from collector.records import BodyError, BodyTooLarge, Refusal
 from collector.replies import JSON, PROTOBUF, Trouble, Voice, taken
+from collector.spool import Overloaded, Spool, SpoolUnavailable, failpoint
+from collector.window import Engine, Window
 from lifecycle.access import Access, AccessDenied, Scope
-from lifecycle.errors import StoreError, StoreUnavailable
-from lifecycle.events import Event
 from store.events import RejectedEvent
 
 _LOG = logging.getLogger(__name__)
@@ -41,32 +37,39 @@ _PATHS: Final = {
 # A page of another site can send text/plain or no type at all to a service on loopback without
 # asking first; these types it cannot, as cross-origin requests are not allowed here.
 _LINES: Final = frozenset({"application/x-ndjson", "application/ndjson", "application/jsonl"})
-
-Decode = Callable[[bytes], list[Record]]
+_LATER: Final = "send it again later"
 
 
 def create_app(
     *,
-    batcher: Batcher,
+    spool: Spool,
     access: Access,
     limits: Limits | None = None,
     metrics: Metrics | None = None,
+    engine: Engine | None = None,
     clock: Callable[[], int],
+    mapper: Callable[[], Mapper] = Mapper,
 ) -> Starlette:
-    """The application; starts and stops ``batcher`` with itself. ``clock`` in microseconds."""
+    """The application; starts and stops ``spool`` with itself. ``clock`` in microseconds.
+
+    It accepts before the spool is told to ``flush``: the store need not be there for it. With an
+    embedded ``engine`` it decodes several times as fast.
+    ``mapper`` gives the mappings in force.
+    """
     limits = limits or Limits()
     metrics = metrics or Metrics()
-    metrics.read(batcher.counts, clock)
-    receiver = _Receiver(batcher, access, limits, metrics)
+    metrics.read(spool.counts, clock)
+    decoder = Decoder(limits, engine, mapper)
+    receiver = _Receiver(spool, decoder, access, limits, metrics)
 
     @asynccontextmanager
     async def lifespan(_: Starlette) -> AsyncIterator[None]:
-        batcher.start()
+        spool.start()
         try:
             yield
         finally:
-            await batcher.stop()
-            receiver.close()
+            await spool.stop()
+            decoder.close()
 
     async def health(_: Request) -> Response:
         return PlainTextResponse("ok\n")
@@ -91,18 +94,17 @@ def create_app(
 
 
 class _Receiver:
-    def __init__(self, batcher: Batcher, access: Access, limits: Limits, metrics: Metrics) -> None:
-        self._batcher = batcher
+    def __init__(
+        self, spool: Spool, decoder: Decoder, access: Access, limits: Limits, metrics: Metrics
+    ) -> None:
+        self._spool = spool
+        self._decoder = decoder
         self._access = access
         self._limits = limits
         self._metrics = metrics
         self._bodies = Bodies(limits)
-        # One thread: a hostile body can take seventy times its size while it is decoded, and two
-        # at once would not be faster under one interpreter lock
-        self._thread = ThreadPoolExecutor(1, thread_name_prefix="donewatch-decode")
-
-    def close(self) -> None:
-        self._thread.shutdown(wait=False)
+        self._windows = Keeper(self._keep_window)
+        self._sampler = Sampler()
 
     async def logs(self, request: Request) -> Response:
         media = _media_type(request)
@@ -111,28 +113,26 @@ class _Receiver:
         async def answer() -> Response:
             tenant = self._tenant(request)
             if media == PROTOBUF:
-                return await self._take(
-                    request, voice, tenant, lambda body: decode_protobuf(body, self._limits)
-                )
+                return await self._take(request, voice, tenant, Form.LOGS_PROTOBUF)
             if media == JSON:
-                return await self._take(
-                    request, voice, tenant, lambda body: decode_json(body, self._limits)
-                )
+                return await self._take(request, voice, tenant, Form.LOGS_JSON)
             raise _unsupported(media, f"{PROTOBUF} or {JSON}")
 
         return await self._guarded(request, voice, answer)
 
     async def traces(self, request: Request) -> Response:
-        async def answer() -> Response:
-            self._tenant(request)
-            raise Trouble(
-                501,
-                "mappings from traces to events are not available yet; do not retry, send events as"
-                " logs to /v1/logs",
-                {"Connection": "close"},
-            )
+        media = _media_type(request)
+        voice = _otlp_voice(media)
 
-        return await self._guarded(request, _otlp_voice(_media_type(request)), answer)
+        async def answer() -> Response:
+            tenant = self._tenant(request)
+            if media == PROTOBUF:
+                return await self._take(request, voice, tenant, Form.TRACES_PROTOBUF)
+            if media == JSON:
+                return await self._take(request, voice, tenant, Form.TRACES_JSON)
+            raise _unsupported(media, f"{PROTOBUF} or {JSON}")
+
+        return await self._guarded(request, voice, answer)
 
     async def events(self, request: Request) -> Response:
         media = _media_type(request)
@@ -141,12 +141,8 @@ class _Receiver:
             tenant = self._tenant(request)
             if media != JSON and media not in _LINES:
                 raise _unsupported(media, f"application/x-ndjson (one event a line) or {JSON}")
-            return await self._take(
-                request,
-                Voice.NATIVE,
-                tenant,
-                lambda body: decode_native(body, self._limits, lines=media in _LINES),
-            )
+            form = Form.NATIVE_LINES if media in _LINES else Form.NATIVE_JSON
+            return await self._take(request, Voice.NATIVE, tenant, form)
 
         return await self._guarded(request, Voice.NATIVE, answer)
 
@@ -198,13 +194,9 @@ class _Receiver:
         except BodyError as error:
             response = Trouble(400, str(error)).response(voice, request.url.path)
         except Overloaded as error:
-            response = Trouble(429, str(error), later).response(voice, request.url.path)
-        except StoreUnavailable as error:
-            message = f"the store is not available, send it again later: {error}"
-            response = Trouble(503, message, later).response(voice, request.url.path)
-        except StoreError as error:
-            message = f"the store refuses these events, sending them again will not help: {error}"
-            response = Trouble(500, message).response(voice, request.url.path)
+            response = Trouble(429, f"{error}; {_LATER}", later).response(voice, request.url.path)
+        except SpoolUnavailable as error:
+            response = Trouble(503, f"{error}; {_LATER}", later).response(voice, request.url.path)
         except asyncio.CancelledError:
             # The server ends and waits no longer. It would answer 500, after which exporters
             # throw away what they sent.
@@ -217,72 +209,62 @@ class _Receiver:
             response = Trouble(500, message).response(voice, request.url.path)
         return await self._answered(request, response)
 
-    async def _take(self, request: Request, voice: Voice, tenant: str, decode: Decode) -> Response:
-        self._batcher.admit()
+    async def _take(self, request: Request, voice: Voice, tenant: str, form: Form) -> Response:
+        self._spool.admit()
         async with self._bodies.reading(request) as body:
-            events, refused = await self._received(body, voice, tenant, decode)
-        return taken(voice, len(events), refused)
-
-    async def _received(
-        self, body: bytes, voice: Voice, tenant: str, decode: Decode
-    ) -> tuple[list[Event], list[Refusal]]:
-        with self._batcher.receiving() as received_at:
-            door = Door.NATIVE if voice is Voice.NATIVE else Door.OTLP
-            checker = Checker(
-                tenant=tenant,
-                collector=self._batcher.collector,
-                received_at=received_at,
-                limits=self._limits,
-            )
-            if len(body) > self._limits.threaded:
-                loop = asyncio.get_running_loop()
-                events, refused = await loop.run_in_executor(
-                    self._thread, _checked, body, decode, checker
+            failpoint.reach("received")
+            with self._spool.receiving() as received_at:
+                decoded = await self._decoder.decode(
+                    body, form=form, tenant=tenant, received_at=received_at
                 )
-            else:
-                events, refused = _checked(body, decode, checker)
-            await self._stored(events)
-        if refused:  # only now: a producer told to wait sends these again
-            self._keep(tenant, received_at, door, refused)
-        return events, refused
+                failpoint.reach("decoded")
+                await self._keep(decoded, tenant, form, received_at)
+        self._metrics.mapped(decoded.lacking, form.signal, decoded.ignored)
+        return taken(
+            voice, decoded.accepted, decoded.refused, spans=form.spans, warning=decoded.warning
+        )
 
-    async def _stored(self, events: Sequence[Event]) -> None:
+    async def _keep(self, decoded: Decoded, tenant: str, form: Form, received_at: int) -> None:
+        """Return once what is accepted, and what is refused, is on disk."""
+        refused = decoded.refused[: self._limits.refusals_kept]
+        samples = self._sampler(decoded.lacking, received_at)
+        rejected = self._rejected(tenant, received_at, form, [*refused, *samples])
+        reasons = Counter(each.reason.value for each in decoded.refused)
+        if decoded.lacking:
+            reasons["unmapped"] = len({each.refusal.index for each in decoded.lacking})
         seconds = self._limits.store_seconds
         try:
             async with asyncio.timeout(seconds):
-                await self._batcher.submit(events)
+                if decoded.window is not None:
+                    await self._windows.kept(decoded.window)
+                await self._spool.submit(
+                    decoded.blocks, rejected, received_at=received_at, reasons=reasons
+                )
         except TimeoutError:
             # They stay in line. Sent again they are the same events, and count once.
-            raise StoreUnavailable(f"these events were not stored within {seconds:g} s") from None
+            self._spool.turn_away(received_at)
+            raise SpoolUnavailable(f"these events were not on disk within {seconds:g} s") from None
 
-    def _keep(self, tenant: str, received_at: int, door: Door, refused: Sequence[Refusal]) -> None:
-        kept = [
+    async def _keep_window(self, window: Window) -> None:
+        await self._spool.submit([window.block], [], received_at=window.received_at, reasons={})
+
+    def _rejected(
+        self, tenant: str, received_at: int, form: Form, refused: Sequence[Refusal]
+    ) -> list[RejectedEvent]:
+        return [
             RejectedEvent(
                 tenant=tenant,
                 received_at=received_at,
-                collector=self._batcher.collector,
-                door=door.value,
+                collector=self._spool.collector,
+                door=form.door.value,
                 position=each.index,
                 field=each.field[:200],
                 reason=each.reason.value,
                 detail=each.error[:1000],
                 raw=each.raw,
             )
-            for each in refused[: self._limits.refusals_kept]
+            for each in refused
         ]
-        self._batcher.keep_rejected(kept, Counter(each.reason.value for each in refused))
-
-
-def _checked(body: bytes, decode: Decode, check: Checker) -> tuple[list[Event], list[Refusal]]:
-    events: list[Event] = []
-    refused: list[Refusal] = []
-    for record in decode(body):
-        result = check(record)
-        if isinstance(result, Event):
-            events.append(result)
-        else:
-            refused.append(result)
-    return events, refused
 
 
 def _media_type(request: Request) -> str:

@@ -4,11 +4,11 @@ import difflib
 import re
 from collections.abc import Mapping
 from dataclasses import dataclass
-from hashlib import blake2b
 from typing import Any, Final
 
 import msgspec
 
+from collector.identity import derived_id
 from collector.limits import Limits
 from collector.native import fields_of
 from collector.records import Door, Flaw, Reason, Record, Refusal
@@ -125,18 +125,14 @@ class Checker:
         occurred_at = self._occurred_at(record)
         if occurred_at is not None:
             content["occurred_at"] = occurred_at
-        # Of what was sent alone, not of how or when: the same event through another door, with its
-        # fields in another order, or sent again, has the same hash and the same derived id
-        digest = blake2b(_ENCODER.encode(content), digest_size=16).digest()
         if "event_id" not in content:
-            content["event_id"] = digest.hex()
+            content["event_id"] = derived_id({"attributes": "{}", **content})
         if occurred_at is None:
             content["occurred_at"] = self._received_at
         return Event(
             tenant=self._tenant,
             received_at=self._received_at,
             collector=self._collector,
-            content_hash=int.from_bytes(digest[:8], "big"),
             **content,
         )
 

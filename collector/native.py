@@ -13,7 +13,8 @@ import msgspec
 from collector.limits import Limits
 from collector.records import BodyError, BodyTooLarge, Door, Flaw, Reason, Record
 from collector.values import type_name
-from lifecycle.events import FIELDS, EventKind, Field
+from lifecycle import events
+from lifecycle.events import EventKind, Field
 
 _ANY: Final = msgspec.json.Decoder()
 _ARRAY: Final = msgspec.json.Decoder(list[msgspec.Raw])
@@ -23,19 +24,9 @@ _TOO_DEEP: Final = "is nested too deep; send flatter values"
 
 
 def fields_of(kind: EventKind) -> Mapping[str, Field]:
-    """The fields an event of this kind may have, by native name and by alias.
-
-    A heartbeat may say which workflow and instance it speaks of, though it need not.
-    """
-    allowed = [
-        field
-        for field in FIELDS
-        if not field.kinds or kind in field.kinds or field.name in ("workflow_type", "instance_id")
-    ]
-    return {
-        **{field.alias: field for field in allowed},
-        **{field.name: field for field in allowed},
-    }
+    """The fields an event of this kind may have, by native name and by alias."""
+    allowed = events.fields_of(kind)
+    return {**{field.alias: field for field in allowed.values()}, **allowed}
 
 
 _FIELDS: Final = {kind.value: fields_of(kind) for kind in EventKind}

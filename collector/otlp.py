@@ -34,21 +34,20 @@ def decode_protobuf(body: bytes, limits: Limits) -> list[Record]:
     check_groups(len(request.resource_logs), limits)
     check_groups(sum(len(resource.scope_logs) for resource in request.resource_logs), limits)
     scopes = [
-        (resource, scope.log_records)
-        for resource in request.resource_logs
-        for scope in resource.scope_logs
+        (resource, scope) for resource in request.resource_logs for scope in resource.scope_logs
     ]
-    check_count(sum(len(records) for _, records in scopes), limits)
+    check_count(sum(len(scope.log_records) for _, scope in scopes), limits)
     found: list[Record] = []
-    resource_of = _Resources(limits.depth)
-    for resource, records in scopes:
+    resource_of = Resources(limits.depth)
+    for resource, scope in scopes:
         values = resource_of(resource)
-        for log in records:
-            found.append(_from_protobuf(len(found), log, values, limits.depth))
+        name = scope.scope.name
+        for log in scope.log_records:
+            found.append(_from_protobuf(len(found), log, values, name, limits.depth))
     return found
 
 
-class _Resources:
+class Resources:
     """Attributes of each resource, decoded once."""
 
     def __init__(self, depth: int) -> None:
@@ -57,17 +56,20 @@ class _Resources:
         self._values: Mapping[str, Any] = {}
 
     def __call__(self, logs: Any) -> Mapping[str, Any]:
+        """Of ``ResourceLogs`` or ``ResourceSpans``."""
         if logs is not self._last:
             self._last = logs
             try:
                 self._values = _attributes(logs.resource.attributes, self._depth)
             except Flaw:
                 # one of many that nothing here needs; what is needed and missing is named later
-                self._values = _attributes_kept(logs.resource.attributes, self._depth)
+                self._values = attributes_kept(logs.resource.attributes, self._depth)
         return self._values
 
 
-def _from_protobuf(index: int, log: LogRecord, resource: Mapping[str, Any], depth: int) -> Record:
+def _from_protobuf(
+    index: int, log: LogRecord, resource: Mapping[str, Any], scope: str, depth: int
+) -> Record:
     record = Record(
         index=index,
         door=Door.OTLP,
@@ -78,6 +80,9 @@ def _from_protobuf(index: int, log: LogRecord, resource: Mapping[str, Any], dept
         observed_at=log.observed_time_unix_nano or None,
         trace_id=log.trace_id.hex(),
         span_id=log.span_id.hex(),
+        scope=scope,
+        body=log.body.string_value,
+        severity=log.severity_text,
     )
     try:
         record.attributes = _attributes(log.attributes, depth)
@@ -114,7 +119,8 @@ def _attributes(pairs: Any, depth: int) -> dict[str, Any]:
     return values
 
 
-def _attributes_kept(pairs: Any, depth: int) -> dict[str, Any]:
+def attributes_kept(pairs: Any, depth: int) -> dict[str, Any]:
+    """Those that can be read; of one named twice the last."""
     values: dict[str, Any] = {}
     for pair in pairs:
         try:

@@ -25,24 +25,26 @@ from collector.otlp import (
 from collector.records import BodyError, Door, Flaw, Reason, Record
 
 
-class _Shape(msgspec.Struct, rename="camel", gc=False):
-    pass
+class Shape(msgspec.Struct, rename="camel", gc=False):
+    """A message of OTLP; what it does not name is ignored."""
 
 
-class _Array(_Shape):
+class _Array(Shape):
     values: "list[_Value] | None" = None
 
 
-class _Pair(_Shape):
+class Pair(Shape):
+    """A name and its value."""
+
     key: str = ""
     value: "_Value | None" = None
 
 
-class _Pairs(_Shape):
-    values: list[_Pair] | None = None
+class _Pairs(Shape):
+    values: list[Pair] | None = None
 
 
-class _Value(_Shape):
+class _Value(Shape):
     string_value: str | None = None
     bool_value: bool | None = None
     int_value: int | float | str | None = None
@@ -52,29 +54,35 @@ class _Value(_Shape):
     bytes_value: str | None = None
 
 
-class _Log(_Shape):
+class _Log(Shape):
     time_unix_nano: int | float | str | None = None
     observed_time_unix_nano: int | float | str | None = None
-    attributes: list[_Pair] | None = None
+    attributes: list[Pair] | None = None
     trace_id: str | None = None
     span_id: str | None = None
     event_name: str | None = None
+    # these three are for mappings alone, so that no shape of them costs the body
+    severity_text: Any = None
+    body: Any = None
 
 
-class _Scope(_Shape):
+class _Scope(Shape):
+    scope: Any = None
     log_records: list[_Log] | None = None
 
 
-class _Resource(_Shape):
-    attributes: list[_Pair] | None = None
+class Resource(Shape):
+    """A resource."""
+
+    attributes: list[Pair] | None = None
 
 
-class _Logs(_Shape):
-    resource: _Resource | None = None
+class _Logs(Shape):
+    resource: Resource | None = None
     scope_logs: list[_Scope] | None = None
 
 
-class _Request(_Shape):
+class _Request(Shape):
     resource_logs: list[_Logs] | None = None
 
 
@@ -100,25 +108,27 @@ def decode_json(body: bytes, limits: Limits) -> list[Record]:
     resources = request.resource_logs or ()
     check_groups(len(resources), limits)
     check_groups(sum(len(logs.scope_logs or ()) for logs in resources), limits)
-    scopes = [
-        (logs, scope.log_records or ()) for logs in resources for scope in logs.scope_logs or ()
-    ]
-    check_count(sum(len(records) for _, records in scopes), limits)
+    scopes = [(logs, scope) for logs in resources for scope in logs.scope_logs or ()]
+    check_count(sum(len(scope.log_records or ()) for _, scope in scopes), limits)
     found: list[Record] = []
     last: _Logs | None = None
     resource: Mapping[str, Any] = {}
-    for logs, records in scopes:
+    for logs, scope in scopes:
         if logs is not last:
             last = logs
-            resource = _resource_from_json(logs.resource, limits.depth)
-        for log in records:
-            found.append(_from_json(len(found), log, resource, limits.depth))
+            resource = attributes_kept(
+                logs.resource.attributes if logs.resource else None, limits.depth
+            )
+        name = text_in(scope.scope, "name")
+        for log in scope.log_records or ():
+            found.append(_from_json(len(found), log, resource, name, limits.depth))
     return found
 
 
-def _resource_from_json(resource: _Resource | None, depth: int) -> Mapping[str, Any]:
+def attributes_kept(pairs: list[Pair] | None, depth: int) -> dict[str, Any]:
+    """Those that can be read; of one named twice the last."""
     values: dict[str, Any] = {}
-    for pair in (resource.attributes if resource else None) or ():
+    for pair in pairs or ():
         try:
             values[pair.key] = _plain_json(pair.value, depth)
         except Flaw:
@@ -126,7 +136,9 @@ def _resource_from_json(resource: _Resource | None, depth: int) -> Mapping[str, 
     return values
 
 
-def _from_json(index: int, log: _Log, resource: Mapping[str, Any], depth: int) -> Record:
+def _from_json(
+    index: int, log: _Log, resource: Mapping[str, Any], scope: str, depth: int
+) -> Record:
     record = Record(
         index=index,
         door=Door.OTLP,
@@ -135,10 +147,13 @@ def _from_json(index: int, log: _Log, resource: Mapping[str, Any], depth: int) -
         resource=resource,
         trace_id=log.trace_id or "",
         span_id=log.span_id or "",
+        scope=scope,
+        body=text_in(log.body, "stringValue"),
+        severity=text_in({"": log.severity_text}, ""),
     )
     try:
-        record.occurred_at = _nanoseconds("timeUnixNano", log.time_unix_nano)
-        record.observed_at = _nanoseconds("observedTimeUnixNano", log.observed_time_unix_nano)
+        record.occurred_at = nanoseconds("timeUnixNano", log.time_unix_nano)
+        record.observed_at = nanoseconds("observedTimeUnixNano", log.observed_time_unix_nano)
         pairs = log.attributes or ()
         values = record.attributes
         for pair in pairs:
@@ -155,7 +170,17 @@ def _from_json(index: int, log: _Log, resource: Mapping[str, Any], depth: int) -
     return record
 
 
-def _nanoseconds(field: str, value: float | str | None) -> int | None:
+def text_in(value: Any, name: str) -> str:
+    """The text under a name, if there is one."""
+    found = value.get(name) if type(value) is dict else None
+    return found if type(found) is str else ""
+
+
+def nanoseconds(field: str, value: float | str | None) -> int | None:
+    """A time; ``None`` for 0, which OTLP means by "not known".
+
+    :raises Flaw: not one.
+    """
     if value is None or value == "":
         return None
     number = _whole(value)

@@ -30,6 +30,7 @@ class Reason(StrEnum):
     TIME = "time"
     REPEATED = "repeated"
     TOO_LARGE = "too_large"
+    UNMAPPED = "unmapped"  # a mapping took it, and lacked what the event needs; not told as refused
 
 
 class Flaw(Exception):
@@ -48,7 +49,8 @@ class Record:
 
     ``occurred_at`` is RFC 3339 text or integer nanoseconds, as sent; 0 of OTLP, its "not known", is
     ``None`` here. ``observed_at`` in nanoseconds. ``flaw`` is what the decoder already found wrong;
-    ``source`` the text of a record of which nothing else could be read.
+    ``source`` the text of a record of which nothing else could be read. ``scope``, ``body`` (where
+    it is text) and ``severity`` are of logs, for mappings alone.
     """
 
     index: int
@@ -60,6 +62,9 @@ class Record:
     observed_at: int | None = None
     trace_id: object = ""
     span_id: object = ""
+    scope: str = ""
+    body: str = ""
+    severity: str = ""
     flaw: Flaw | None = None
     source: str = ""
 

@@ -13,15 +13,15 @@ from lifecycle.events import Field, FieldType
 Reader = Callable[[Any], Any]
 
 _INT64: Final = 2**63
-_CONTROL: Final = re.compile(r"[\x00-\x1f\x7f-\x9f\ud800-\udfff]")
-_CONTROL_IN_TEXT: Final = re.compile(r"[\x00-\x08\x0b\x0c\x0e-\x1f\x7f-\x9f\ud800-\udfff]")
-_WORKFLOW: Final = re.compile(r"[A-Za-z0-9._:-]+")
-_FREE_TEXT: Final = frozenset({"reason"})  # written for people, over several lines
+CONTROL: Final = re.compile(r"[\x00-\x1f\x7f-\x9f\ud800-\udfff]")
+CONTROL_IN_TEXT: Final = re.compile(r"[\x00-\x08\x0b\x0c\x0e-\x1f\x7f-\x9f\ud800-\udfff]")
+WORKFLOW: Final = re.compile(r"[A-Za-z0-9._:-]+")
+FREE_TEXT: Final = frozenset({"reason"})  # written for people, over several lines
 _DIGITS: Final = re.compile(r"[0-9]{1,20}")
 _LONG_FRACTION: Final = re.compile(r"(\.\d{6})\d+")
 _EPOCH: Final = datetime(1970, 1, 1, tzinfo=UTC)
 _MICROSECOND: Final = timedelta(microseconds=1)
-_EARLIEST: Final = 946_684_800_000_000_000  # 2000-01-01, in nanoseconds
+EARLIEST: Final = 946_684_800_000_000_000  # 2000-01-01, in nanoseconds
 _UNITS: Final = ((1_000_000_000, "seconds"), (1_000_000, "milliseconds"), (1_000, "microseconds"))
 
 
@@ -55,7 +55,7 @@ def type_name(value: object) -> str:
 
 def _string(field: Field) -> Reader:
     longest = field.max_length
-    control = _CONTROL_IN_TEXT if field.name in _FREE_TEXT else _CONTROL
+    control = CONTROL_IN_TEXT if field.name in FREE_TEXT else CONTROL
 
     def read(value: Any) -> str:
         if type(value) is not str:
@@ -76,7 +76,7 @@ def _string(field: Field) -> Reader:
 
     def read_workflow(value: Any) -> str:
         text = read(value)
-        if not _WORKFLOW.fullmatch(text):
+        if not WORKFLOW.fullmatch(text):
             raise Flaw(Reason.CHARACTERS, "", f"is {text!r}; only A-Z a-z 0-9 . _ : - may be in it")
         return text
 
@@ -137,9 +137,9 @@ def microseconds(value: Any) -> int:
 
 
 def _from_nanoseconds(value: int) -> int:
-    if value < _EARLIEST:
+    if value < EARLIEST:
         for factor, unit in _UNITS:
-            if _EARLIEST <= value * factor < _INT64:
+            if EARLIEST <= value * factor < _INT64:
                 raise Flaw(
                     Reason.TIME,
                     "",

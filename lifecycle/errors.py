@@ -3,7 +3,7 @@
 ::
 
     DonewatchError             what was wrong, where, and what would be right
-    ├── DocumentError          a definition or rule file has problems; carries all of them
+    ├── DocumentError          a definition, rule or mapping file has problems; all of them
     ├── SettingsError          the service cannot start as configured
     └── StoreError             the store did not do as asked
         ├── StoreUnavailable   temporary: nothing is known to be wrong with the request; try again

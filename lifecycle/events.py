@@ -71,7 +71,6 @@ class Event:
     trace_id: str = ""  # 32 lowercase hex digits, or empty
     span_id: str = ""  # 16 lowercase hex digits, or empty
     attributes: str = "{}"
-    content_hash: int = 0  # of all that the producer sent; tells copies from conflicts
     collector: str = ""
     segment: int = 0  # the batch in which the collector inserted it
     position: int = 0  # its place in that batch
@@ -273,3 +272,20 @@ FIELD_BY_NAME: Final[Mapping[str, Field]] = {
     **{field.alias: field for field in FIELDS},
     **{field.name: field for field in FIELDS},
 }
+
+
+def fields_of(kind: EventKind) -> dict[str, Field]:
+    """The fields that an event of this kind may have, by native name.
+
+    A heartbeat may say which workflow and instance it speaks of, though it need not.
+    """
+    return {
+        field.name: field
+        for field in FIELDS
+        if not field.kinds or kind in field.kinds or field.name in ("workflow_type", "instance_id")
+    }
+
+
+def is_required(field: Field, kind: EventKind) -> bool:
+    """Whether every event of this kind must have the field."""
+    return field.required and kind in field.kinds

@@ -1,4 +1,4 @@
-"""``donewatch check``: every mistake in definition and rule files that belong together."""
+"""``donewatch check``: every mistake in definitions, rules and mappings that belong together."""
 
 from collections.abc import Mapping
 
@@ -6,6 +6,8 @@ from lifecycle.definition_files import definition_of, repeated_versions
 from lifecycle.definitions import Definition, Definitions
 from lifecycle.document import Document, open_document
 from lifecycle.errors import Problem
+from lifecycle.mapping import Mapping as SpanMapping
+from lifecycle.mapping_files import mapping_of, repeated_mappings
 from rules.files import rules_of
 from rules.kind import Known
 from rules.rule import RuleGroup
@@ -16,6 +18,7 @@ def check_files(texts: Mapping[str, str]) -> list[Problem]:
     documents = [open_document(text, file) for file, text in texts.items()]
     rule_documents: list[Document] = []
     read: list[tuple[Document, Definition]] = []
+    mappings: list[SpanMapping] = []
     broken: set[str] = set()
     for document in documents:
         keys = _keys(document)
@@ -27,13 +30,20 @@ def check_files(texts: Mapping[str, str]) -> list[Problem]:
                 broken.add(keys.get("workflow", ""))
             else:
                 read.append((document, definition))
+        elif "mapping" in keys or "emit" in keys:
+            mapping = mapping_of(document)
+            if mapping is not None:
+                mappings.append(mapping)
         elif document.root is not None:
-            fix = "a definition begins with workflow, a rule file with groups"
-            document.root.problem("neither a definition nor a rule file", fix)
+            fix = (
+                "a definition begins with workflow, a rule file with groups, a mapping with mapping"
+            )
+            document.root.problem("neither a definition nor a rule file nor a mapping", fix)
     known = Known(Definitions(tuple(each for _, each in read)), frozenset(broken))
     groups = [group for document in rule_documents for group in rules_of(document, known)]
     problems = [problem for document in documents for problem in document.problems]
-    return sorted({*problems, *repeated_versions(read), *repeated_alerts(groups)})
+    repeated = [*repeated_versions(read), *repeated_alerts(groups), *repeated_mappings(mappings)]
+    return sorted({*problems, *repeated})
 
 
 def repeated_alerts(groups: list[RuleGroup]) -> list[Problem]:

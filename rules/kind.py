@@ -24,7 +24,11 @@ class Kind(Protocol):
     keys: ClassVar[tuple[str, ...]]
     required: ClassVar[tuple[str, ...]]
     extra: ClassVar[tuple[str, ...]]  # more variables that its samples give to annotations
-    needs_watermark: ClassVar[bool]
+
+    @property
+    def needs_watermark(self) -> bool:
+        """Whether nothing can be told of it while the watermark stands."""
+        ...
 
     @property
     def workflow(self) -> str:

@@ -9,6 +9,7 @@ from lifecycle.errors import Problem
 from rules.alert import AlertState, Change, Phase, Verdict
 from rules.blind import Blind
 from rules.kind import MoreThan
+from rules.kinds import Ingest
 from rules.register import RuleVerdict
 from rules.rule import Rule
 
@@ -98,6 +99,8 @@ def problem_view(problem: Problem) -> RuleView:
 def unit(rule: Rule) -> str:
     """What the value of a rule is: ``seconds``, a ``share``, or a number of things."""
     kind = rule.kind
+    if isinstance(kind, Ingest):
+        return kind.unit
     if kind.name.endswith("_lag") or kind.name == Blind.name:
         return "seconds"
     more_than = getattr(kind, "more_than", None)

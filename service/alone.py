@@ -18,6 +18,7 @@ from service.pages import pages_server
 from service.process import Addresses, Say, Work, run
 from service.recorded import RecordedAlerts, RecordedDefinitions
 from service.settings import Settings
+from service.settling import Settling
 from service.sockets import Server
 from service.watermark import WatermarkReader
 from store import Database
@@ -41,7 +42,7 @@ class CollectorAlone:
 
 
 class RulesAlone:
-    """Evaluates and tells; listens nowhere."""
+    """Settles, evaluates and tells; listens nowhere."""
 
     def __init__(self, settings: Settings, database: Database, addresses: Addresses) -> None:
         self.servers: Mapping[str, Server] = {}
@@ -51,11 +52,14 @@ class RulesAlone:
                 "links in alerts lead to %s: set DONEWATCH_EXTERNAL_URL to where the pages are",
                 pages,
             )
+        self._settling = Settling(database, settings.settle_interval, grace=settings.settle_grace)
         self._engine = Engine(settings, database, WatermarkReader(database), pages)
 
-    def running(self) -> contextlib.AbstractAsyncContextManager[None]:
-        """Evaluate."""
-        return self._engine.running()
+    @contextlib.asynccontextmanager
+    async def running(self) -> AsyncIterator[None]:
+        """Settle and evaluate."""
+        async with self._settling.running(), self._engine.running():
+            yield
 
 
 class PagesAlone:
@@ -93,7 +97,7 @@ class PagesAlone:
 
 
 class _NoCollectors:
-    """Counters of collectors in other processes are at their own ``/metrics``."""
+    """None is in this process; the store tells of all others."""
 
     def collectors(self) -> Sequence[CollectorView]:
         return []

@@ -4,6 +4,7 @@ import asyncio
 import logging
 import sys
 from collections.abc import Callable
+from enum import StrEnum
 from pathlib import Path
 from typing import Annotated, Any, Final, NoReturn
 
@@ -11,7 +12,7 @@ import typer
 
 from lifecycle.errors import DonewatchError
 from service.settings import load_settings
-from service.terminal.commands import emit, show, stuck, tail
+from service.terminal.commands import emit, import_, map_, show, stuck, tail
 
 FOUND: Final = 1
 COULD_NOT_RUN: Final = 2
@@ -97,11 +98,11 @@ def demo(
 @app.command()
 def check(
     files: Annotated[
-        list[Path], typer.Argument(help="Definition and rule files, or folders of them.")
+        list[Path], typer.Argument(help="Definition, rule and mapping files, or folders of them.")
     ],
     json_output: Annotated[bool, typer.Option("--json", help="Problems as JSON.")] = False,
 ) -> None:
-    """Report every mistake in definition and rule files, with file:line:column and the fix."""
+    """Report every mistake in definitions, rules and mappings, with its place and the fix."""
     from service.checking import check_paths
 
     raise typer.Exit(check_paths(files, json_output=json_output))
@@ -140,8 +141,34 @@ def retire(
     _run(lambda: _say(retire_collector(settings.dsn, collector)))
 
 
+class Quarantine(StrEnum):
+    """What ``donewatch quarantine`` can do."""
+
+    LIST = "list"
+    RETRY = "retry"
+
+
+@app.command()
+def quarantine(
+    action: Annotated[
+        Quarantine, typer.Argument(metavar="ACTION", help="list them, or retry them after a fix.")
+    ] = Quarantine.LIST,
+    json_output: Annotated[bool, typer.Option("--json", help="JSON, for machines.")] = False,
+) -> None:
+    """Records that the store refused, of this data directory; exit code 1 if there are any."""
+    from service.terminal.printer import Printer
+    from service.terminal.quarantine import list_quarantine, retry_quarantine
+
+    folder = _settings().data_dir / "spool" / "quarantine"
+    if action is Quarantine.RETRY:
+        raise typer.Exit(retry_quarantine(folder, Printer()))
+    raise typer.Exit(list_quarantine(folder, Printer(), as_json=json_output))
+
+
 for command in (stuck, show, tail, emit):
     app.command()(command)
+app.command("import")(import_)
+app.command("map")(map_)
 
 
 def _alone(name: str, ready_file: Path | None, **given: Any) -> None:
@@ -183,7 +210,9 @@ def _log(level: str) -> None:
     logging.basicConfig(
         level=known[level.upper()], format="%(asctime)s %(levelname)s %(name)s: %(message)s"
     )
-    logging.getLogger("httpx").setLevel(logging.WARNING)
+    # neither says anything that we do not say ourselves
+    for name in ("httpx", "uvicorn.error"):
+        logging.getLogger(name).setLevel(logging.WARNING)
 
 
 def main() -> None:

@@ -13,6 +13,7 @@ from lifecycle.errors import DocumentError, Problem
 from rules.check import repeated_alerts
 from rules.defaults import default_groups
 from rules.files import read_rules
+from rules.ingest import ingest_groups
 from rules.kind import Known
 from rules.rule import RuleGroup
 
@@ -43,22 +44,22 @@ class DocumentFolder:
 
     def reload(self) -> bool:
         """Read what has changed since the last time; returns whether anything had."""
-        seen = {**_stamps(self._workflows), **_stamps(self._rules)}
+        seen = {**stamps(self._workflows), **stamps(self._rules)}
         if seen == self._seen:
             return False
         before = self.current
         problems: list[Problem] = []
-        definition_texts, rule_texts = _texts(self._workflows), _texts(self._rules)
+        definition_texts, rule_texts = texts(self._workflows), texts(self._rules)
         # what could not be read may become readable with neither its time nor its size changed
         whole = None not in (*definition_texts.values(), *rule_texts.values())
         self._seen = seen if whole else None
-        self._definitions = _read_each(
+        self._definitions = read_each(
             definition_texts, self._definitions, read_definition, problems
         )
         self._drop_repeated_versions(problems)
         definitions = Definitions(tuple(self._definitions.values()))
         known = Known(definitions)
-        self._groups = _read_each(
+        self._groups = read_each(
             rule_texts,
             self._groups,
             lambda text, name: read_rules(text, name, known),
@@ -67,7 +68,10 @@ class DocumentFolder:
         groups = [group for each in self._groups.values() for group in each]
         problems += repeated_alerts(groups)
         defaults = default_groups(definitions, groups, interval=self._default_interval)
-        self.current = Documents(definitions, (*groups, *defaults), tuple(sorted(problems)))
+        ingest = ingest_groups(groups, interval=self._default_interval)
+        self.current = Documents(
+            definitions, (*groups, *defaults, *ingest), tuple(sorted(problems))
+        )
         if self.current == before and not whole:
             return False
         for problem in self.current.problems:
@@ -84,7 +88,8 @@ class DocumentFolder:
             self._definitions.pop(problem.file, None)
 
 
-def _stamps(folder: Path) -> dict[Path, tuple[int, int]]:
+def stamps(folder: Path) -> dict[Path, tuple[int, int]]:
+    """Time of change and size of each of its files."""
     found = {}
     for path in _files(folder):
         try:
@@ -101,7 +106,7 @@ def _files(folder: Path) -> Sequence[Path]:
     return sorted(path for path in folder.iterdir() if path.suffix in (".yaml", ".yml"))
 
 
-def _texts(folder: Path) -> Mapping[str, str | None]:
+def texts(folder: Path) -> Mapping[str, str | None]:
     """The text of each file; ``None`` of one that cannot be read now."""
     found: dict[str, str | None] = {}
     for path in _files(folder):
@@ -114,12 +119,13 @@ def _texts(folder: Path) -> Mapping[str, str | None]:
     return found
 
 
-def _read_each(
+def read_each(
     texts: Mapping[str, str | None],
     before: Mapping[str, _Read],
     read: Callable[[str, str], _Read],
     problems: list[Problem],
 ) -> dict[str, _Read]:
+    """What each text says; what one that is wrong said before stays, and ``problems`` grow."""
     found = {}
     for name, text in texts.items():
         try:

@@ -3,11 +3,12 @@
 import asyncio
 import contextlib
 import logging
-from collections.abc import AsyncIterator
+from collections.abc import AsyncIterator, Callable, Sequence
 from typing import Final
 
 import httpx
 
+from api.ports import CollectorView
 from lifecycle.definitions import Definitions
 from lifecycle.errors import DonewatchError
 from service.background import background
@@ -15,6 +16,7 @@ from service.clock import now
 from service.documents import DocumentFolder
 from service.ruling import Ruling
 from service.settings import Settings
+from service.spools import SpoolsSeen
 from service.watermark import WatermarkReader
 from store import Database, TenantStore
 from store.alerts import AlertTable
@@ -33,8 +35,14 @@ class Engine:
     """
 
     def __init__(
-        self, settings: Settings, database: Database, watermark: WatermarkReader, pages_url: str
+        self,
+        settings: Settings,
+        database: Database,
+        watermark: WatermarkReader,
+        pages_url: str,
+        collectors: Callable[[], Sequence[CollectorView]] = tuple,
     ) -> None:
+        """``collectors``: those of this process."""
         self._settings = settings
         self._definitions = database.connect()
         self._http = httpx.AsyncClient(timeout=10.0)
@@ -45,7 +53,7 @@ class Engine:
         kept = database.connect()
         self._ruling = {
             tenant: Ruling(
-                TenantStore(evaluation, tenant),
+                SpoolsSeen(TenantStore(evaluation, tenant), collectors),
                 AlertTable(kept, tenant),
                 watermark,
                 settings,

@@ -8,10 +8,10 @@ import os
 import signal
 import socket
 import threading
-from collections.abc import Callable, Mapping
+from collections.abc import Callable, Mapping, Sequence
 from contextlib import AbstractAsyncContextManager
 from pathlib import Path
-from typing import Final, Protocol
+from typing import Final, Protocol, Self
 
 from lifecycle.errors import SettingsError, StoreUnavailable
 from service.clock import now
@@ -23,6 +23,8 @@ from store.lock import DirectoryLock
 _LOG: Final = logging.getLogger(__name__)
 _STORE_RETRY: Final = 2.0  # seconds between attempts to reach a store that is away at the start
 _STOP_LIMIT: Final = 10.0  # seconds from the signal to the end, whatever hangs
+_STOP_MARGIN: Final = 2.0  # beyond those that the collector waits for the store
+_EARLY: Final = frozenset({"otlp"})  # servers that need no store
 _TOLD: Final = {
     "pages": "pages   {}",
     "otlp": "events  {}  (OTLP /v1/logs, NDJSON /api/v1/events)",
@@ -37,11 +39,11 @@ class Work(Protocol):
 
     @property
     def servers(self) -> Mapping[str, Server]:
-        """One for each port, by its name."""
+        """One for each port, by its name; that of "otlp" listens before the store is there."""
         ...
 
     def running(self) -> AbstractAsyncContextManager[None]:
-        """Work behind the servers: begins before they listen, ends after they have ended."""
+        """Work that needs the store: begins once it is there, ends after the servers have ended."""
         ...
 
 
@@ -64,8 +66,9 @@ async def run(
     """
     stop = asyncio.Event()
     loop = asyncio.get_running_loop()
+    limit = max(_STOP_LIMIT, settings.collector.drain_seconds + _STOP_MARGIN)
     for each in (signal.SIGINT, signal.SIGTERM):
-        loop.add_signal_handler(each, _told_to_stop, stop)
+        loop.add_signal_handler(each, _told_to_stop, stop, limit)
     _has_directory(ready_file)
     async with contextlib.AsyncExitStack() as held:
         if collects:
@@ -79,24 +82,24 @@ async def run(
         addresses = {name: address(each) for name, each in sockets.items()}
         database = Database.open(settings.dsn)
         held.push_async_callback(asyncio.to_thread, database.close)
-        if not await _prepare(database, stop, say):
-            return
         work = await asyncio.to_thread(build, settings, database, addresses)
-        async with work.running():
-            servers = await _serve(work.servers, sockets)
-            _announce(settings, addresses, ready_file, say)
-            await stop.wait()
-            say("stopping")
-            for server in work.servers.values():
-                server.should_exit = True
-            await asyncio.gather(*servers)
+        async with _Serving(work.servers, sockets) as serving:
+            await serving.begin([name for name in work.servers if name in _EARLY])
+            if not await _prepare(database, stop, say, addresses):
+                return
+            async with work.running():
+                await serving.begin([name for name in work.servers if name not in _EARLY])
+                _announce(settings, addresses, ready_file, say)
+                await stop.wait()
+                say("stopping")
+                await serving.end()
 
 
-def _told_to_stop(stop: asyncio.Event) -> None:
+def _told_to_stop(stop: asyncio.Event, seconds: float) -> None:
     if not stop.is_set():
         stop.set()
         # A call to a store that hangs cannot be cut short, and Python waits for its thread.
-        limit = threading.Timer(_STOP_LIMIT, _give_up)
+        limit = threading.Timer(seconds, _give_up)
         limit.daemon = True
         limit.start()
 
@@ -107,19 +110,36 @@ def _give_up() -> None:
     os._exit(0)
 
 
-async def _serve(
-    servers: Mapping[str, Server], sockets: Mapping[str, socket.socket]
-) -> list["asyncio.Task[None]"]:
-    """Start the servers and wait until all of them accept."""
-    tasks = [
-        asyncio.create_task(server.serve(sockets=[sockets[name]]))
-        for name, server in servers.items()
-    ]
-    while not all(server.started for server in servers.values()):
-        if any(task.done() for task in tasks):
-            await asyncio.gather(*tasks)
-        await asyncio.sleep(0.01)
-    return tasks
+class _Serving:
+    """The servers of a process. Leaving ends those that still serve."""
+
+    def __init__(self, servers: Mapping[str, Server], sockets: Mapping[str, socket.socket]) -> None:
+        self._servers = servers
+        self._sockets = sockets
+        self._tasks: dict[str, asyncio.Task[None]] = {}
+
+    async def __aenter__(self) -> Self:
+        return self
+
+    async def __aexit__(self, *error: object) -> None:
+        await self.end()
+
+    async def begin(self, names: Sequence[str]) -> None:
+        """Start these and wait until all of them accept."""
+        for name in names:
+            serving = self._servers[name].serve(sockets=[self._sockets[name]])
+            self._tasks[name] = asyncio.create_task(serving)
+        while not all(self._servers[name].started for name in names):
+            if any(task.done() for task in self._tasks.values()):
+                await asyncio.gather(*self._tasks.values())
+            await asyncio.sleep(0.01)
+
+    async def end(self) -> None:
+        """End all that have begun, and wait for it."""
+        for name in self._tasks:
+            self._servers[name].should_exit = True
+        await asyncio.gather(*self._tasks.values())
+        self._tasks.clear()
 
 
 def _has_directory(ready_file: Path | None) -> None:
@@ -127,7 +147,7 @@ def _has_directory(ready_file: Path | None) -> None:
         raise SettingsError(f"ready file {ready_file}: there is no such directory; create it")
 
 
-async def _prepare(database: Database, stop: asyncio.Event, say: Say) -> bool:
+async def _prepare(database: Database, stop: asyncio.Event, say: Say, addresses: Addresses) -> bool:
     """Migrate, waiting for a server that is away; false if told to stop meanwhile."""
     told = False
     while not stop.is_set():
@@ -137,6 +157,8 @@ async def _prepare(database: Database, stop: asyncio.Event, say: Say) -> bool:
         except StoreUnavailable as error:
             if not told:
                 say(f"waiting for the store: {error}")
+                if "otlp" in addresses:
+                    say(f"events are taken meanwhile at {addresses['otlp']}")
             told = True
             with contextlib.suppress(TimeoutError):
                 await asyncio.wait_for(stop.wait(), _STORE_RETRY)

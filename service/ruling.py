@@ -19,6 +19,7 @@ from rules.alert import AlertState, Change, Phase, from_json, to_json
 from rules.evaluator import Evaluation
 from rules.register import AlertRegister
 from rules.rule import Rule, RuleGroup
+from rules.sample import Query
 from rules.scheduler import Scheduler
 from service.alert_views import alert_view, history_views, problem_view, rule_view, unit
 from service.clock import now
@@ -26,7 +27,6 @@ from service.documents import Documents
 from service.settings import Settings
 from service.verdicts import Lines, RuleLine, VerdictWriter
 from service.watermark import Watermark
-from store import TenantStore
 from store.alerts import AlertTable, SavedAlert, SavedChange
 from store.verdicts import VerdictTable
 
@@ -59,7 +59,7 @@ class Ruling:
 
     def __init__(
         self,
-        store: TenantStore,
+        query: Query,
         table: AlertTable,
         watermark: Callable[[], Watermark],
         settings: Settings,
@@ -88,7 +88,7 @@ class Ruling:
         receivers = [*self.delivery.names, *(each.name for each in self.alertmanagers)]
         self.register = AlertRegister(_KeptAlerts(table), receivers)
         self.scheduler = Scheduler(
-            query=store.query,
+            query=query,
             watermark=watermark,
             register=self.register,
             clock=now,

@@ -16,6 +16,7 @@ from pydantic_settings import (
 )
 from pydantic_settings import SettingsError as NotJson
 
+from collector.mapping.shipped import SHIPPED
 from lifecycle.access import Access, Token
 from lifecycle.document import did_you_mean
 from lifecycle.errors import SettingsError
@@ -86,6 +87,39 @@ class RulesSettings(_Section):
     )
 
 
+def _shipped(names: list[str]) -> list[str]:
+    for name in names:
+        if name not in SHIPPED:
+            raise ValueError(f"there is no mapping {name!r} ({did_you_mean(name, SHIPPED)})")
+    return names
+
+
+class CollectorSettings(_Section):
+    """How events are received."""
+
+    mappings: Annotated[list[str], AfterValidator(_shipped)] = Field(
+        default=[],
+        description="mappings that come with donewatch, in force by name: celery, messaging",
+    )
+    spool_bytes: int = Field(
+        default=2 * 2**30,
+        gt=0,
+        description="bytes that may wait on disk for the store; above, producers are told to wait",
+    )
+    free_bytes: int = Field(
+        default=256 * 2**20, ge=0, description="bytes of that disk that are kept free"
+    )
+    segment_rows: int = Field(default=50_000, gt=0, description="events of one insert")
+    seal_seconds: float = Field(
+        default=0.25, ge=0, description="seconds that an insert waits for more events"
+    )
+    drain_seconds: float = Field(
+        default=10.0,
+        ge=0,
+        description="seconds that stopping waits for the store; what is left stays on disk",
+    )
+
+
 class TokenSettings(_Section):
     """One bearer token."""
 
@@ -115,6 +149,9 @@ class Settings(BaseSettings):
     )
     workflows_dir: Path = Field(default=Path("workflows"), description="definition files, *.yaml")
     rules_dir: Path = Field(default=Path("rules.d"), description="rule files, *.yaml")
+    mappings_dir: Path = Field(
+        default=Path("mappings"), description="mappings of spans and logs to events, *.yaml"
+    )
     host: str = Field(default="127.0.0.1", description="address to listen on; others need tokens")
     port: int = Field(default=8080, ge=0, le=65535, description="pages and API; 0 picks a free one")
     otlp_port: int = Field(
@@ -126,6 +163,15 @@ class Settings(BaseSettings):
     mark_interval: float = Field(
         default=1.0, gt=0, description="seconds between two marks of a collector's watermark"
     )
+    settle_interval: float = Field(
+        default=1.0, gt=0, description="seconds between two settlements at least; 15 at most"
+    )
+    settle_grace: float = Field(
+        default=300.0,
+        ge=0,
+        description="seconds after its last event for which what has ended is kept with what is"
+        " open: longer than events usually come late",
+    )
     reload_interval: float = Field(
         default=2.0, gt=0, description="seconds between two looks for changed files"
     )
@@ -133,6 +179,7 @@ class Settings(BaseSettings):
     store: StoreSettings = StoreSettings()
     notify: NotifySettings = NotifySettings()
     rules: RulesSettings = RulesSettings()
+    collector: CollectorSettings = CollectorSettings()
     tokens: list[TokenSettings] = Field(
         default=[], description="bearer tokens, as hashes; without any, loopback only"
     )
@@ -207,7 +254,7 @@ def _names(place: Sequence[int | str]) -> list[str]:
 
 
 def _not_json(environment: Mapping[str, str]) -> str:
-    lists = ("DONEWATCH_TOKENS", "DONEWATCH_NOTIFY")
+    lists = ("DONEWATCH_TOKENS", "DONEWATCH_NOTIFY", "DONEWATCH_COLLECTOR")
     names = [name for name in environment if name.upper().startswith(lists)]
     return (
         f"{' or '.join(sorted(names)) or 'a setting of the environment'}: lists are written as "

@@ -2,16 +2,19 @@
 
 import contextlib
 import errno
+import resource
 import socket
 from collections.abc import Callable, Iterator
+from functools import partial
 from typing import Any, Final
 
 import uvicorn
 
 from lifecycle.errors import SettingsError
-from service.protocol import BoundedProtocol
+from service.protocol import BoundedProtocol, Patience
 
 GRACE: Final = 5  # seconds for requests under way when the service stops
+_OWN_FILES: Final = 400  # open files that are no connections: the store's parts, logs, rule files
 
 
 def listen(host: str, port: int) -> socket.socket:
@@ -42,6 +45,20 @@ def address(listening: socket.socket) -> str:
     return f"http://[{host}]:{port}" if ":" in host else f"http://{host}:{port}"
 
 
+def patience() -> Patience:
+    """How many connections each of two ports may have; raises this process's bound on open files.
+
+    Without a file left, nobody could connect, and the store could not open its own.
+    """
+    wanted = 2 * Patience().connections + _OWN_FILES
+    soft, hard = resource.getrlimit(resource.RLIMIT_NOFILE)
+    if soft != resource.RLIM_INFINITY and soft < wanted:
+        soft = wanted if hard == resource.RLIM_INFINITY else min(wanted, hard)
+        resource.setrlimit(resource.RLIMIT_NOFILE, (soft, hard))
+    files = wanted if soft == resource.RLIM_INFINITY else min(soft, wanted)
+    return Patience(connections=max(files - _OWN_FILES, files // 2) // 2)
+
+
 class Server(uvicorn.Server):
     """A server that leaves signals to the service: there are two of them in one process.
 
@@ -53,7 +70,7 @@ class Server(uvicorn.Server):
         super().__init__(
             uvicorn.Config(
                 app,
-                http=BoundedProtocol,
+                http=partial(BoundedProtocol, patience=patience()),  # type: ignore[arg-type]
                 ws="none",
                 log_config=None,
                 access_log=False,

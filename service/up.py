@@ -9,6 +9,7 @@ from service.engine import Engine
 from service.pages import pages_server
 from service.process import Addresses, Say, run
 from service.settings import Settings
+from service.settling import Settling
 from service.sockets import Server
 from service.watermark import WatermarkReader
 from store import Database
@@ -20,7 +21,10 @@ class Everything:
     def __init__(self, settings: Settings, database: Database, addresses: Addresses) -> None:
         watermark = WatermarkReader(database)
         self._collecting = Collecting.of(settings, database)
-        self._engine = Engine(settings, database, watermark, addresses["pages"])
+        self._settling = Settling(database, settings.settle_interval, grace=settings.settle_grace)
+        self._engine = Engine(
+            settings, database, watermark, addresses["pages"], self._collecting.collectors
+        )
         self.servers: Mapping[str, Server] = {
             "pages": pages_server(
                 settings,
@@ -37,7 +41,11 @@ class Everything:
     @contextlib.asynccontextmanager
     async def running(self) -> AsyncIterator[None]:
         """The work behind the servers; registers the collector before it accepts anything."""
-        async with self._collecting.running(), self._engine.running():
+        async with (
+            self._collecting.running(),
+            self._settling.running(),
+            self._engine.running(),
+        ):
             yield
 
 

@@ -8,9 +8,10 @@ from typing import Final
 from lifecycle.errors import StoreError
 from store import Database
 from store.connection import Bounds
-from store.watermark import read_watermark
+from store.watermark import read_settled_watermark, read_watermark
 
 _READING: Final = Bounds(seconds=2)  # it takes milliseconds
+_SETTLING: Final = 20.0  # seconds that settling may take, its rests included
 _PATIENCE: Final = 1.0  # seconds that who only looks waits for another who reads
 
 
@@ -36,9 +37,13 @@ class WatermarkReader:
 
         :raises StoreError: the store does not answer.
         """
-        flushed, collector = read_watermark(self._connection)
-        if flushed is None:
+        stored, collector = read_watermark(self._connection)
+        if stored is None:
             return Watermark(None, reason="no collector has registered yet")
+        flushed, held_by = read_settled_watermark(self._connection)
+        if flushed is None or (stored - flushed).total_seconds() > _SETTLING:
+            why = "what is stored is not settled: does `donewatch rules` or `up` run, and keep up?"
+            return Watermark(flushed, held_by, why)
         self._last = Watermark(
             flushed,
             collector,

@@ -108,11 +108,12 @@ class Connection:
         names = result.column_names
         return [dict(zip(names, row, strict=True)) for row in result.result_rows]
 
-    def command(self, sql: str) -> None:
-        """Run a statement that returns nothing."""
+    def command(self, sql: str, parameters: Mapping[str, Any] | None = None) -> None:
+        """Run a statement that returns nothing, with bound parameters."""
+        bound = {name: _bind(value) for name, value in (parameters or {}).items()}
         with self._turn():
             try:
-                self._open().command(sql)
+                self._open().command(sql, parameters=bound or None)
             except Exception as error:
                 raise self._translate(error) from error
 
@@ -129,6 +130,25 @@ class Connection:
             try:
                 self._open().insert(
                     table, data, column_names=columns, column_oriented=True, settings=settings
+                )
+            except Exception as error:
+                raise self._translate(error) from error
+
+    def insert_native(
+        self, table: str, data: bytes, token: str, settings: Mapping[str, Any]
+    ) -> None:
+        """Insert rows in ClickHouse's Native format, as they are; ``token`` as for ``insert``.
+
+        :raises StoreUnavailable: it may have happened or not; the same token is safe to try again.
+        :raises StoreRefused: nothing was inserted, if the settings make it one block.
+        """
+        with self._turn():
+            try:
+                self._open().raw_insert(
+                    table,
+                    insert_block=data,
+                    settings={"insert_deduplication_token": token, **settings},
+                    fmt="Native",
                 )
             except Exception as error:
                 raise self._translate(error) from error

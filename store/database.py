@@ -5,6 +5,7 @@ from datetime import datetime
 
 from store.connection import Bounds, Connection
 from store.dsn import Location, parse_dsn
+from store.engine import Engine
 from store.lock import DirectoryLock
 from store.migrations import Migration, migrate
 
@@ -16,6 +17,7 @@ class Database:
         self.location = location
         self._lock = lock
         self._connections: list[Connection] = []
+        self._engines: list[Engine] = []
         self._closed = False
 
     @classmethod
@@ -63,9 +65,18 @@ class Database:
             connection.close()
         return connection
 
+    def engine(self) -> Engine | None:
+        """The embedded engine to compute with, also beside a server, if it is installed."""
+        engine = Engine.at(self.location)
+        if engine is not None:
+            self._engines.append(engine)
+        return engine
+
     def close(self) -> None:
         """Close every connection, for good, and release the data directory."""
         self._closed = True
+        for engine in self._engines:  # their queries run on, and connections would wait for them
+            engine.close()
         for connection in reversed(self._connections):
             connection.close()
         self._connections.clear()

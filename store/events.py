@@ -1,6 +1,6 @@
 """Writing what was received: events, and what was refused."""
 
-from collections.abc import Sequence
+from collections.abc import Mapping, Sequence
 from dataclasses import dataclass
 from typing import Final
 
@@ -35,6 +35,14 @@ _REJECTED_COLUMNS: Final = (
     "raw",
 )
 
+# Blocks of one insert are gathered until they are this large, which none is; else each becomes a
+# part of its own, and a bad last one leaves those before it in the table.
+_ONE_BLOCK: Final[Mapping[str, int]] = {
+    "min_insert_block_size_rows": 2**40,
+    "min_insert_block_size_bytes": 2**40,
+    "max_insert_threads": 1,
+}
+
 
 def insert_events(connection: Connection, events: Sequence[Event], token: str) -> None:
     """Insert one batch; the same ``token`` again adds nothing.
@@ -46,7 +54,20 @@ def insert_events(connection: Connection, events: Sequence[Event], token: str) -
     connection.insert("events", EVENT_COLUMNS, columns, token)
 
 
-def insert_rejected(connection: Connection, rejected: Sequence[RejectedEvent]) -> None:
-    """Keep what was refused."""
+def insert_block(connection: Connection, data: bytes, token: str) -> None:
+    """Insert one segment as ``store.blocks.stamped`` made it; the same ``token`` adds nothing.
+
+    All of it or nothing: it becomes one block, and so one part of each day received.
+
+    :raises StoreUnavailable: it may or may not have happened: try again with the same token.
+    :raises StoreRefused: nothing was inserted, and would not be if tried again.
+    """
+    connection.insert_native("events", data, token, _ONE_BLOCK)
+
+
+def insert_rejected(
+    connection: Connection, rejected: Sequence[RejectedEvent], token: str = ""
+) -> None:
+    """Keep what was refused; the same ``token`` again adds nothing."""
     columns = [[getattr(each, name) for each in rejected] for name in _REJECTED_COLUMNS]
-    connection.insert("rejected_events", _REJECTED_COLUMNS, columns)
+    connection.insert("rejected_events", _REJECTED_COLUMNS, columns, token)

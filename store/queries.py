@@ -2,8 +2,11 @@
 
 from functools import cache
 from importlib.resources import files
+from typing import Literal
 
 import jinja2
+
+Source = Literal["settled", "events"]
 
 _ENVIRONMENT = jinja2.Environment(
     loader=jinja2.FunctionLoader(
@@ -18,13 +21,19 @@ _ENVIRONMENT = jinja2.Environment(
 
 
 @cache
-def query_text(name: str, *, by_sequence: bool = False) -> str:
+def query_text(
+    name: str, *, by_sequence: bool = False, ripe: bool = False, source: Source = "settled"
+) -> str:
     """The SQL of one named query, for types ordered by sequence or by time.
+
+    ``source``: the live tables that settlements write, or all events, which is the oracle.
 
     :raises KeyError: there is no query of that name.
     """
     try:
-        return _ENVIRONMENT.get_template(f"{name}.sql").render(by_sequence=by_sequence)
+        return _ENVIRONMENT.get_template(f"{name}.sql").render(
+            by_sequence=by_sequence, ripe=ripe, source=source
+        )
     except FileNotFoundError:
         raise KeyError(f"no query {name!r}; there are {', '.join(query_names())}") from None
 

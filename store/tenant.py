@@ -4,7 +4,7 @@ from collections.abc import Mapping, Sequence
 from typing import Any, Final
 
 from store.connection import Connection
-from store.queries import query_text
+from store.queries import Source, query_text
 
 # What the figures' queries may be asked without.
 _DEFAULTS: Final[Mapping[str, Any]] = {
@@ -31,10 +31,15 @@ _DEFAULTS: Final[Mapping[str, Any]] = {
 
 
 class TenantStore:
-    """Named queries for one tenant over one connection."""
+    """Named queries for one tenant over one connection.
 
-    def __init__(self, connection: Connection, tenant: str) -> None:
+    Figures come from what settlements have written, or with ``source="events"`` from all events:
+    the same answer, at the price of reading everything.
+    """
+
+    def __init__(self, connection: Connection, tenant: str, source: Source = "settled") -> None:
         self._connection = connection
+        self._source: Source = source
         self.tenant = tenant
 
     def query(self, name: str, /, **parameters: Any) -> list[dict[str, Any]]:
@@ -54,7 +59,9 @@ class TenantStore:
             return self._connection.query(query_text(name), bound)
         head = self._connection.query(query_text("judging"), bound)[0]
         by_sequence = bool(head.pop("by_sequence"))
-        return self._connection.query(query_text(name, by_sequence=by_sequence), bound | head)
+        return self._connection.query(
+            query_text(name, by_sequence=by_sequence, source=self._source), bound | head
+        )
 
     def _instances(self, parameters: Mapping[str, Any]) -> list[dict[str, Any]]:
         """Instances of one type, or of all types merged: judging is per type."""

@@ -5,6 +5,8 @@ from datetime import datetime
 
 from store.connection import Connection, to_microseconds
 from store.queries import query_text
+from store.reports import Report
+from store.settling import last_settlement
 
 _COLUMNS = ("collector", "marked_at", "flushed_at", "segment", "retired")
 
@@ -20,8 +22,8 @@ class Mark:
     retired: bool = False
 
 
-def publish_mark(connection: Connection, mark: Mark) -> None:
-    """Write a collector's mark; the latest written counts."""
+def publish_mark(connection: Connection, mark: Mark, report: Report | None = None) -> None:
+    """Write a collector's mark, and how it fares; the latest written counts."""
     values = (
         mark.collector,
         to_microseconds(mark.marked_at),
@@ -29,7 +31,12 @@ def publish_mark(connection: Connection, mark: Mark) -> None:
         mark.segment,
         int(mark.retired),
     )
-    connection.insert("collector_marks", _COLUMNS, [[value] for value in values])
+    told = report.columns() if report is not None else {}
+    connection.insert(
+        "collector_marks",
+        (*_COLUMNS, *told),
+        [[value] for value in (*values, *told.values())],
+    )
 
 
 def last_mark(connection: Connection, collector: str) -> Mark | None:
@@ -47,6 +54,14 @@ def last_segment(connection: Connection, collector: str) -> int:
     """The highest segment number this collector has ever used; 0 for none."""
     rows = connection.query(query_text("last_segment"), {"collector": collector})
     return int(rows[0]["segment"])
+
+
+def read_settled_watermark(connection: Connection) -> tuple[datetime | None, str]:
+    """The flushed watermark that the figures have reached, and the collector that held it."""
+    settlement = last_settlement(connection)
+    if settlement is None:
+        return None, ""
+    return settlement.flushed_at, settlement.flushed_by
 
 
 def read_watermark(connection: Connection) -> tuple[datetime | None, str]:

@@ -75,6 +75,7 @@ class Client:
 
     def __init__(self, url: str, token: str, *, start: str) -> None:
         self.url = url
+        self.token = token
         self._start = start
         headers = {"Authorization": f"Bearer {token}"} if token else {}
         # a proxy for the web is no way to a service on this machine

@@ -1,20 +1,23 @@
 """The commands of a terminal: their options, and what they call."""
 
+from pathlib import Path
 from typing import Annotated
 
 import typer
 
 from lifecycle.errors import SettingsError
-from service.clock import now
+from service.clock import now, now_us
 from service.terminal.client import COLLECTOR_URL, PAGES_URL, Client
 from service.terminal.options import (
     Endpoint,
     Environments,
     Json,
+    Target,
     TokenFile,
     Url,
     duration,
     moment,
+    offline,
     reading,
     sending,
 )
@@ -155,3 +158,98 @@ def emit(
         return emit(client, printer, pieces_of(file, extra, now()), as_json=json_output)
 
     sending(url, token_file, work)
+
+
+def import_(
+    files: Annotated[
+        list[str], typer.Argument(help="NDJSON or CSV, also gzipped; - is standard input.")
+    ],
+    format_: Annotated[
+        str, typer.Option("--format", help="ndjson or csv, where the name does not tell.")
+    ] = "",
+    column: Annotated[
+        list[str], typer.Option(help="A column of the CSV file gives a field: COLUMN=FIELD.")
+    ] = [],  # noqa: B006
+    set_: Annotated[
+        list[str], typer.Option("--set", help="A field that is the same in every row: FIELD=VALUE.")
+    ] = [],  # noqa: B006
+    ignore: Annotated[
+        list[str], typer.Option(help="A column of the CSV file that is not sent.")
+    ] = [],  # noqa: B006
+    delimiter: Annotated[
+        str, typer.Option(help="Between cells of CSV: ';', tab; else seen in the header.")
+    ] = "",
+    zone: Annotated[
+        str,
+        typer.Option(help="Of times in CSV that do not say theirs: UTC, Europe/Berlin, +02:00."),
+    ] = "",
+    snapshot: Annotated[
+        bool,
+        typer.Option(
+            "--snapshot", help="Rows are open instances: workflow_type, instance_id, state, since."
+        ),
+    ] = False,
+    check: Annotated[
+        bool, typer.Option("--check", help="Send nothing, only say which rows are wrong.")
+    ] = False,
+    strict: Annotated[
+        bool, typer.Option("--strict", help="Stop before the first row that is wrong.")
+    ] = False,
+    again: Annotated[
+        bool,
+        typer.Option("--again", help="From the beginning, not from where the last import stopped."),
+    ] = False,
+    aside: Annotated[
+        Path | None,
+        typer.Option(help="Folder for rows set aside and for progress; else beside the file."),
+    ] = None,
+    patience: Annotated[
+        str, typer.Option(help="How long to wait for a collector that is full or away.")
+    ] = "10m",
+    url: Target = COLLECTOR_URL,
+    token_file: TokenFile = None,
+    json_output: Json = False,
+) -> None:
+    """Send files of events, and go on where it stopped; exit code 1 if rows were set aside."""
+    from service.terminal.importing import Importing, Order
+
+    def work(client: Client, printer: Printer) -> int:
+        order = Order(
+            files=files,
+            format=format_,
+            columns=column,
+            constants=set_,
+            left_out=ignore,
+            delimiter=delimiter,
+            zone=zone,
+            snapshot=snapshot,
+            check=check,
+            strict=strict,
+            again=again,
+            aside=aside,
+            patience=duration("--patience", patience),
+            as_json=json_output,
+        )
+        return Importing(client, printer, order, now_us).run()
+
+    sending(url, token_file, work, option="--to")
+
+
+def map_(
+    file: Annotated[
+        str,
+        typer.Argument(
+            help="OTLP traces or logs (protobuf, JSON, a request a line) or NDJSON, gzip or not;"
+            " - is standard input."
+        ),
+    ],
+    mapping: Annotated[
+        list[str],
+        typer.Option(help="A mapping file, or celery, messaging; else those of the settings."),
+    ] = [],  # noqa: B006
+    json_output: Json = False,
+) -> None:
+    """Show which events a captured body would become; exit code 1 if any record lacks something."""
+    from service.terminal.mapping import map_file
+
+    offline(lambda printer: map_file(file, mapping, printer, as_json=json_output))

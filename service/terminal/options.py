@@ -23,6 +23,10 @@ TokenFile = Annotated[
     Path | None,
     typer.Option(envvar="DONEWATCH_TOKEN_FILE", help="A file that has the bearer token."),
 ]
+Target = Annotated[
+    str,
+    typer.Option("--to", "--url", envvar="DONEWATCH_ENDPOINT", help="Where the collector listens."),
+]
 Json = Annotated[bool, typer.Option("--json", help="JSON, for machines.")]
 Environments = Annotated[
     list[str], typer.Option("--environment", help="Only this environment; repeat for several.")
@@ -35,30 +39,44 @@ COULD_NOT_RUN: Final = 2
 
 def reading(url: str, token_file: Path | None, work: Work) -> NoReturn:
     """Do ``work`` with a client of the pages' port, and end with its exit code."""
-    _run(url, token_file, "DONEWATCH_URL", work)
+    _run(url, token_file, "--url or DONEWATCH_URL", work)
 
 
-def sending(url: str, token_file: Path | None, work: Work) -> NoReturn:
+def sending(url: str, token_file: Path | None, work: Work, option: str = "--url") -> NoReturn:
     """Do ``work`` with a client of the collector's port, and end with its exit code."""
     # applications are given the same variable, and may have the whole path in it
-    _run(url.rstrip("/").removesuffix("/v1/logs"), token_file, "DONEWATCH_ENDPOINT", work)
+    address = url.rstrip("/").removesuffix("/v1/logs")
+    _run(address, token_file, f"{option} or DONEWATCH_ENDPOINT", work)
 
 
-def _run(url: str, token_file: Path | None, variable: str, work: Work) -> NoReturn:
+def offline(work: Callable[[Printer], int]) -> NoReturn:
+    """Do ``work``, which asks no service, and end with its exit code."""
+    try:
+        code = work(Printer())
+    except DonewatchError as error:
+        code = _could_not_run(error)
+    raise typer.Exit(code)
+
+
+def _run(url: str, token_file: Path | None, source: str, work: Work) -> NoReturn:
     try:
         client = Client(
-            checked_url(url, f"--url or {variable}"),
+            checked_url(url, source),
             read_token(os.environ.get("DONEWATCH_TOKEN", ""), token_file),
-            start=f"start one with `donewatch up`, or name another with --url or {variable}",
+            start=f"start one with `donewatch up`, or name another with {source}",
         )
         try:
             code = work(client, Printer())
         finally:
             client.close()
     except DonewatchError as error:
-        typer.echo(f"donewatch: {clean(str(error))}", err=True)
-        code = COULD_NOT_RUN
+        code = _could_not_run(error)
     raise typer.Exit(code)
+
+
+def _could_not_run(error: DonewatchError) -> int:
+    typer.echo("\n".join(f"donewatch: {clean(line)}" for line in str(error).splitlines()), err=True)
+    return COULD_NOT_RUN
 
 
 def duration(option: str, text: str) -> float:

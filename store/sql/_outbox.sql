@@ -1,4 +1,12 @@
-{# Outbox records that still wait to be dispatched. #}
+{# Outbox records that still wait to be dispatched: `pending_outbox`, from either source (_path.sql). #}
+{% if source == 'settled' %}
+pending_outbox AS (
+    SELECT environment, instance_id, record.outbox_id AS outbox_id, record.recorded_at AS recorded_at, record.service AS service
+    FROM (SELECT environment, instance_id, outbox FROM {% include '_open.sql' %} AND notEmpty(outbox))
+    ARRAY JOIN outbox AS record
+)
+{% else %}
+{% set columns = "event, outbox_id, outbox_state, service" %}{% include '_events.sql' %},
 pending_outbox AS (
     SELECT environment, instance_id, outbox_id,
            minIf(effective_at, outbox_state = 'recorded') AS recorded_at,
@@ -9,3 +17,4 @@ pending_outbox AS (
     HAVING countIf(outbox_state = 'recorded') > 0
        AND countIf(outbox_state IN ('dispatched', 'acknowledged', 'discarded')) = 0
 )
+{% endif %}

@@ -1,6 +1,6 @@
 -- How long does it take from the start of a run until its owner can see it done? Open runs censored.
 WITH
-{% include '_path.sql' %},
+{% set part = 'runs' %}{% include '_path.sql' %},
 {% include '_runs.sql' %},
 {% include '_clocks.sql' %},
 fromUnixTimestamp64Micro({from_:Int64}, 'UTC') AS window_start,

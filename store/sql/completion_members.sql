@@ -1,6 +1,6 @@
 -- Which runs are still open longer than this? The oldest first.
 WITH
-{% include '_path.sql' %},
+{% set part = 'now' %}{% include '_path.sql' %},
 {% include '_runs.sql' %},
 {% include '_clocks.sql' %}
 SELECT environment, instance_id, run, state, assumeNotNull(clock_start) AS started_at,

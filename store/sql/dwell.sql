@@ -1,6 +1,6 @@
 -- How long do instances stay in each state? Visits alive in the window, open ones censored.
 WITH
-{% include '_path.sql' %},
+{% set part = 'stays' %}{% include '_path.sql' %},
 {% include '_stays.sql' %},
 fromUnixTimestamp64Micro({from_:Int64}, 'UTC') AS window_start,
 fromUnixTimestamp64Micro({to:Int64}, 'UTC') AS window_end,

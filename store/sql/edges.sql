@@ -1,6 +1,6 @@
 -- Which ways were taken in the window, how often, and were they declared?
 WITH
-{% include '_path.sql' %}
+{% set part = 'steps' %}{% include '_path.sql' %}
 SELECT came_from AS from_state, went_to AS to_state, act AS action, count() AS count,
        if(countIf(declared IS NOT NULL) = 0, NULL, countIf(declared = 0) = 0) AS declared
 FROM path

@@ -1,6 +1,6 @@
 -- Which transitions were not declared? The newest first.
 WITH
-{% include '_path.sql' %}
+{% set part = 'steps' %}{% include '_path.sql' %}
 SELECT environment, instance_id, event_id, came_from AS from_state, went_to AS to_state, act AS action, effective_at,
        about.1 AS workflow_version, about.2 AS service, about.3 AS service_version, about.4 AS actor_type, about.5 AS trace_id
 FROM path

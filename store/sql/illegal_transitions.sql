@@ -1,6 +1,6 @@
 -- What share of the committed transitions is not declared by the version that judges them?
 WITH
-{% include '_path.sql' %}
+{% set part = 'steps' %}{% include '_path.sql' %}
 SELECT count() AS committed, countIf(declared IS NULL) AS unjudged, countIf(declared = 0) AS illegal,
        if(committed = 0, NULL, illegal / committed) AS rate
 FROM path

@@ -1,6 +1,6 @@
 -- Where has one instance been, since when, and by which way did it come?
 WITH
-{% set probes = true %}{% include '_path.sql' %},
+{% set source = 'events' %}{% set probes = true %}{% include '_path.sql' %},
 {% include '_stays.sql' %}
 SELECT environment, toUInt32(run) AS run, toUInt32(visit) AS visit, state, status, terminal = 1 AS terminal,
        assumeNotNull(entered_at) AS entered_at, left_at AS exited_at,

@@ -1,6 +1,6 @@
 -- Which instances of one workflow type fit this filter? Oldest entry first.
 WITH
-{% set live = true %}{% set probes = true %}{% include '_path.sql' %},
+{% set live = true %}{% set probes = true %}{% set part = 'now' %}{% set ended = true %}{% include '_path.sql' %},
 {% include '_runs.sql' %}
 SELECT {workflow:String} AS workflow_type, environment, instance_id, run, state, status, open = 1 AS open,
        NOT probe AND (stuck_in_state OR stuck_in_run) AS stuck,

@@ -1,6 +1,5 @@
 -- How many outbox records wait to be dispatched, and how long has the oldest waited?
 WITH
-{% set columns = "event, outbox_id, outbox_state, service" %}{% include '_events.sql' %},
 {% include '_outbox.sql' %}
 SELECT count() AS depth, minOrNull(recorded_at) AS oldest_recorded_at,
        if(depth = 0, 0., dateDiff('microsecond', min(recorded_at),

@@ -1,6 +1,5 @@
 -- Which outbox records wait to be dispatched? The oldest first.
 WITH
-{% set columns = "event, outbox_id, outbox_state, service" %}{% include '_events.sql' %},
 {% include '_outbox.sql' %}
 SELECT environment, instance_id, outbox_id, recorded_at,
        dateDiff('microsecond', recorded_at, fromUnixTimestamp64Micro({flushed:Int64}, 'UTC')) / 1e6 AS age, service

@@ -1,6 +1,6 @@
 -- Which open instances have stayed longer than they may, in their state or in their run?
 WITH
-{% set live = true %}{% include '_path.sql' %},
+{% set live = true %}{% set part = 'now' %}{% include '_path.sql' %},
 {% include '_runs.sql' %}
 SELECT environment, instance_id, run, if(stuck_in_state, 'state', 'run') AS cause, state, status, about.1 AS workflow_version, entered_at,
        started_at AS run_started_at, entering_event_id, 

@@ -213,7 +213,6 @@ async def test_a_cursor_of_other_filters(client: httpx.AsyncClient) -> None:
         "/api/v1/instances",
         "/api/v1/instances/order/order-1042",
         "/api/v1/instances/order/order-1042/status",
-        "/api/v1/ingest",
         "/metrics",
     ],
 )

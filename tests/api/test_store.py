@@ -16,6 +16,7 @@ from store import Database, TenantStore
 from store.definitions import save_definitions
 from store.events import insert_events
 from tests.api.world import HOSTILE, NOW, ORDER, SLASHES, STORIES, World
+from tests.settled import settle
 
 # what is stored expires: the stories have to end now
 PRESENT = datetime.now(UTC).replace(microsecond=0)
@@ -30,7 +31,7 @@ def stored(row: dict[str, Any], tenant: str) -> Event:
         if name in EVENT_COLUMNS
     }
     identity = f"{row['instance_id']}/{row['event_id']}"
-    moved |= {"tenant": tenant, "event_id": identity}
+    moved |= {"tenant": tenant, "event_id": identity, "collector": tenant, "segment": 1}
     return Event(**moved)
 
 
@@ -40,6 +41,7 @@ async def client(embedded_database: Database, tenant: str) -> AsyncIterator[http
     save_definitions(connection, tenant, Definitions((ORDER,)), PRESENT)
     events = [stored(row, tenant) for rows in STORIES.values() for row in rows]
     insert_events(connection, events, f"stories-{tenant}")
+    settle(connection, PRESENT)
     world = World(now=PRESENT)
     world.mark.flushed = PRESENT
     ports = replace(world.ports(), query_for=lambda _: TenantStore(connection, tenant).query)

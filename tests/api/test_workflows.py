@@ -209,17 +209,3 @@ async def test_the_last_step_ends_with_the_period(client: httpx.AsyncClient, wor
         if name == "illegal_transitions"
     ]
     assert steps == [240, 240, 120]
-
-
-async def test_ingest_has_every_step_also_the_empty_ones(client: httpx.AsyncClient) -> None:
-    found = await get(client, "/ingest", window="1h")
-    assert len(found["rate"]) == 60 and [p["events"] for p in found["rate"][20:23]] == [0, 0, 0]
-    assert found["events"] == sum(point["events"] for point in found["rate"])
-    assert found["backlog"] == 20
-    assert found["rejected_by_reason"][0] == {
-        "reason": "missing",
-        "field": "instance_id",
-        "count": 12,
-        "last_at": "2026-03-01T11:59:20Z",
-    }
-    assert found["collectors"][0]["rejected"] == {"missing": 12, "not_a_time": 3}

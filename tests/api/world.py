@@ -79,7 +79,6 @@ _NO_EVENT: Row = {each.name: None if "None" in str(each.type) else "" for each i
     "collector": "c1",
     "segment": 7,
     "position": 0,
-    "content_hash": 1,
 }
 
 
@@ -522,9 +521,55 @@ class FakeQuery:
         ]
 
     def rejected_by_reason(self, **_: Any) -> list[Row]:
+        if self._world.calm:
+            return []
         return [
-            {"reason": "missing", "field": "instance_id", "count": 12, "last_at": ago(40)},
-            {"reason": "not_a_time", "field": "occurred_at", "count": 3, "last_at": ago(900)},
+            _refused("missing", "instance_id", 12, 40, "'instance_id' is missing", "{}"),
+            _refused("time", "occurred_at", 3, 900, "no time", HOSTILE),
+            _refused("unmapped", "celery.task_id", 10, 20, "the span has no task id", "{}"),
+        ]
+
+    def collector_reports(self) -> list[Row]:
+        return [_report(**each) for each in self._world.reports]
+
+    def last_settlement(self) -> list[Row]:
+        return [self._world.settlement] if self._world.settlement else []
+
+    def producer_drops(self, **_: Any) -> list[Row]:
+        if self._world.calm:
+            return []
+        return [
+            {
+                "service": "worker",
+                "environment": "production",
+                "dropped": 14,
+                "producers": 1,
+                "last_at": ago(8),
+            }
+        ]
+
+    def clock_skew(self, **_: Any) -> list[Row]:
+        if self._world.calm:
+            return [_clock("orders", 0.8, 0.1, 4.0, 0.2)]
+        return [
+            _clock("kiosk", 0.4, -91.0, 3.0, None),
+            _clock("worker", 130.0, 119.0, 140.0, 120.0),
+            _clock("orders", 0.8, 0.1, 4.0, 0.2),
+            _clock("import", 8e6, 7e6, 9e6, None),
+        ]
+
+    def content_conflicts(self, **_: Any) -> list[Row]:
+        if self._world.calm:
+            return []
+        return [
+            {
+                "workflow_type": "order",
+                "environment": "production",
+                "conflicts": 2,
+                "last_at": ago(30),
+                "instance_id": "order-1042",
+                "event_id": "e-1",
+            }
         ]
 
     def heartbeats(self, **_: Any) -> list[Row]:
@@ -540,6 +585,62 @@ class FakeQuery:
             }
             for name, emitted, dropped in (("orders", 24_031, 0), ("worker", 19_882, 14))
         ]
+
+
+def _refused(reason: str, field: str, count: int, seconds: float, detail: str, raw: str) -> Row:
+    return {
+        "reason": reason,
+        "field": field,
+        "count": count,
+        "first_at": ago(seconds + 600),
+        "last_at": ago(seconds),
+        "detail": detail,
+        "raw": raw,
+        "collector": "c1",
+        "door": "native",
+    }
+
+
+def _clock(
+    service: str, median: float, least: float, greatest: float, heartbeat: float | None
+) -> Row:
+    return {
+        "service": service,
+        "environment": "production",
+        "events": 400,
+        "median": median,
+        "least": least,
+        "greatest": greatest,
+        "heartbeat": heartbeat,
+        "ahead": 3 if least < -60 else 0,
+    }
+
+
+def _report(**given: Any) -> Row:
+    row = {
+        "collector": "c2",
+        "marked_at": ago(1),
+        "flushed_at": ago(1),
+        "retired": 0,
+        "started_at": ago(7200),
+        "accepted": 20_000,
+        "rejected": {"missing": 1},
+        "quarantined": {},
+        "quarantine_files": 0,
+        "pending": 5,
+        "pending_bytes": 3_000,
+        "limit_bytes": 2 * 2**30,
+        "waiting_segments": 1,
+        "oldest_at": ago(1),
+        "resent_since": None,
+        "segments": 300,
+        "failed_inserts": 0,
+        "failed_writes": 0,
+        "damaged": 0,
+        "torn_bytes": 0,
+        "trouble": "",
+    }
+    return {**row, **given}
 
 
 _ALWAYS_ONE_ROW = ("illegal_transitions", "outbox_lag", "completion_lag", "retry_exhaustion")
@@ -784,13 +885,25 @@ class FakeAlerts:
 
 
 class FakeIngest:
+    def __init__(self, world: "World") -> None:
+        self._world = world
+
     def collectors(self) -> list[CollectorView]:
-        rejected = {"missing": 12, "not_a_time": 3}
-        return [
-            CollectorView(
-                collector="c1", accepted=48_210, rejected=rejected, pending=20, segments=410
-            )
-        ]
+        rejected = {"missing": 12, "time": 3}
+        told = {
+            "collector": "c1",
+            "marked_at": self._world.now,
+            "flushed_at": self._world.now,
+            "accepted": 48_210,
+            "rejected": rejected,
+            "pending": 20,
+            "pending_bytes": 9_000,
+            "limit_bytes": 2 * 2**30,
+            "waiting_segments": 2,
+            "oldest_at": ago(2),
+            "segments": 410,
+        }
+        return [CollectorView(**{**told, **each}) for each in self._world.here]
 
 
 @dataclass
@@ -817,6 +930,19 @@ class World:
     runs: list[Row] = field(default_factory=list)
     asked: list[tuple[str, Row]] = field(default_factory=list)
     tenants: list[str] = field(default_factory=list)
+    here: list[Row] = field(default_factory=lambda: [{}])  # collectors of this process
+    reports: list[Row] = field(default_factory=list)  # of others, and what they differ in
+    settlement: Row | None = field(
+        default_factory=lambda: {
+            "settlement": 77,
+            "settled_at": ago(3),
+            "flushed_at": ago(4),
+            "flushed_by": "c1",
+            "events": 900,
+            "instances": 310,
+            "seconds": 0.21,
+        }
+    )
 
     def query_for(self, tenant: str) -> FakeQuery:
         self.tenants.append(tenant)
@@ -826,7 +952,7 @@ class World:
         return Ports(
             query_for=self.query_for,
             alerts_for=lambda tenant: FakeAlerts(self),
-            ingest=FakeIngest(),
+            ingest=FakeIngest(self),
             access=self.access,
             watermark=lambda: self.mark,
             definitions=lambda: Definitions(() if self.empty else self.definitions),

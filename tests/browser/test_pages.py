@@ -89,6 +89,24 @@ def test_what_was_opened_stays_open(watched: Watched, service: Donewatch) -> Non
     assert json.loads(raw.inner_text())["instance_id"] == "stuck/1"
 
 
+def test_what_was_refused_is_explained(watched: Watched, service: Donewatch) -> None:
+    service.send([{"event": "transition", "workflow_type": "order", "instance_id": "refused-1"}])
+    page = watched.go("/")
+    page.get_by_role("link", name="Ingest").click()
+    trouble = page.locator(".card", has_text="1 record was refused")
+    expect(trouble).to_be_visible(timeout=20_000)
+    expect(trouble).to_contain_text("What to do: Figures lack them.")
+    page.get_by_text("the newest").first.click()
+    raw = page.locator("details[open] code").first
+    expect(raw).to_contain_text("refused-1")
+    before = page.locator("#fresh time").get_attribute("datetime")
+    expect(page.locator("#fresh time")).not_to_have_attribute(
+        "datetime", before or "", timeout=20_000
+    )
+    expect(raw).to_be_visible()
+    assert watched.complaints == []
+
+
 WITHOUT = pytest.mark.parametrize("watched", [{"java_script_enabled": False}], indirect=True)
 PHONE = pytest.mark.parametrize(
     "watched", [{"viewport": {"width": 390, "height": 800}}], indirect=True

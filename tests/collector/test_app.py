@@ -1,6 +1,7 @@
 """Answers that are not about the events themselves: access, paths, back-pressure, metrics."""
 
 import asyncio
+import re
 import threading
 from typing import Any
 
@@ -9,8 +10,9 @@ from google.rpc.status_pb2 import Status
 from prometheus_client.parser import text_string_to_metric_families
 
 from collector.limits import Limits
+from collector.spool import failpoint
 from lifecycle.access import Access, Token, hash_token
-from lifecycle.errors import StoreRefused, StoreUnavailable
+from lifecycle.errors import StoreUnavailable
 from tests.collector.running import FakeSink, Service, collecting
 from tests.collector.senders import SENDERS, TRANSITION, native, otlp_json, otlp_protobuf
 
@@ -86,42 +88,67 @@ async def test_the_tenant_comes_from_the_token(build: Any) -> None:
 
 
 @BUILDERS
-async def test_a_store_that_is_away_is_answered_with_retry(build: Any) -> None:
-    sink = FakeSink(errors=[StoreUnavailable("connection refused")] * 3)
+async def test_a_store_that_is_away_is_no_concern_of_producers(build: Any) -> None:
+    sink = FakeSink(away=StoreUnavailable("connection refused"))
     async with collecting(sink) as service:
-        answer = await service.send(build([TRANSITION, {"event": "visible"}]))
-        assert answer.status_code == 503
-        assert answer.headers["retry-after"] == "2"
-        assert "connection refused" in message(answer)
-        # it comes again, and so do the refused ones: they are counted once
-        assert service.batcher.counts().rejected == {}
-        assert (await service.send(build([TRANSITION, {"event": "visible"}]))).status_code == 200
-        assert service.batcher.counts().rejected == {"missing": 1}
+        answer = await service.post(build([TRANSITION, {"event": "visible"}]))
+        assert answer.status_code == 200
+        assert await asyncio.to_thread(sink.entered.wait, 10)
+        assert (sink.events, sink.rejected) == ([], [])
+        sink.away = None
+        await service.stored()
     assert len(sink.events) == 1
+    assert [row.reason for row in sink.rejected] == ["missing"]
 
 
 @BUILDERS
-async def test_a_store_that_refuses_is_answered_for_good(build: Any) -> None:
-    async with collecting(FakeSink(errors=[StoreRefused("no such column")])) as service:
-        answer = await service.send(build([TRANSITION]))
-        assert answer.status_code == 500
-        assert "retry-after" not in answer.headers
-        assert "no such column" in message(answer)
+@pytest.mark.parametrize(
+    ("fault", "told"),
+    [
+        pytest.param("fsync:error", "Input/output error", id="sync fails"),
+        pytest.param("append:error=ENOSPC", "No space left on device", id="full"),
+    ],
+)
+async def test_a_disk_that_fails_is_answered_with_retry(build: Any, fault: str, told: str) -> None:
+    async with collecting() as service:
+        failpoint.arm(fault)
+        try:
+            answer = await service.send(build([TRANSITION, {"event": "visible"}]))
+        finally:
+            failpoint.arm("")
+        assert answer.status_code == 503
+        assert answer.headers["retry-after"] == "2"
+        assert told in message(answer)
+        assert message(answer).endswith("send it again later")
+        # it comes again, and so do the refused ones: they are counted once
+        assert service.spool.counts().rejected == {}
+        assert (await service.send(build([TRANSITION, {"event": "visible"}]))).status_code == 200
+        counts = service.spool.counts()
+        assert (counts.rejected, counts.failed_writes) == ({"missing": 1}, 1)
+    assert len(service.sink.events) == 1
+
+
+@BUILDERS
+async def test_a_full_spool_is_answered_with_retry(build: Any) -> None:
+    sink = FakeSink(gate=threading.Event())
+    async with collecting(sink, Limits(spool_bytes=3_000)) as service:
+        assert (await service.post(native([TRANSITION]))).status_code == 200
+        assert await asyncio.to_thread(sink.entered.wait, 10)
+        answer = await service.post(build([TRANSITION]))
+        assert answer.status_code == 429
+        assert answer.headers["retry-after"] == "2"
+        assert "wait on disk for the store" in message(answer)
+        sink.gate.set()
+        await service.stored()
         assert (await service.send(build([TRANSITION]))).status_code == 200
 
 
-@BUILDERS
-async def test_too_much_waiting_is_answered_with_retry(build: Any) -> None:
-    sink = FakeSink(gate=threading.Event())
-    async with collecting(sink, Limits(pending_rows=2)) as service:
-        first = asyncio.create_task(service.send(native([TRANSITION] * 2)))
-        assert await asyncio.to_thread(sink.entered.wait, 10)
-        answer = await service.send(build([TRANSITION]))
-        assert answer.status_code == 429
+async def test_a_disk_without_room_is_answered_before_the_body_is_read() -> None:
+    async with collecting(free_bytes=2**62) as service:
+        answer = await service.post(native([TRANSITION]))
+        assert answer.status_code == 503
+        assert "MiB are kept free (DONEWATCH_COLLECTOR__FREE_BYTES)" in message(answer)
         assert answer.headers["retry-after"] == "2"
-        assert "wait to be stored" in message(answer)
-        sink.gate.set()
-        assert (await first).status_code == 200
 
 
 @BUILDERS
@@ -130,23 +157,11 @@ async def test_a_fault_of_ours_is_no_secret_and_no_traceback(
 ) -> None:
     async with collecting() as service:
         with monkeypatch.context() as patch:
-            patch.setattr("collector.app._checked", lambda *_: 1 / 0)
+            patch.setattr("collector.decoder.Decoder.decode", lambda *_, **__: 1 / 0)
             answer = await service.send(build([TRANSITION]))
         assert answer.status_code == 500
         assert message(answer) == "a fault in donewatch; its log has the details"
         assert (await service.send(build([TRANSITION]))).status_code == 200
-
-
-@pytest.mark.parametrize(
-    ("kind", "content"), [("application/x-protobuf", b"\x0a\x00"), ("application/json", b"{}")]
-)
-async def test_traces_are_refused_for_good(service: Service, kind: str, content: bytes) -> None:
-    answer = await service.client.post(
-        "/v1/traces", content=content, headers={"Content-Type": kind}
-    )
-    assert answer.status_code == 501
-    assert answer.headers["content-type"] == kind
-    assert "do not retry" in message(answer)
 
 
 @pytest.mark.parametrize(
@@ -199,19 +214,20 @@ async def test_metrics_count_requests_events_and_refusals(service: Service) -> N
     assert values["oldest_pending_seconds",] == 0
 
 
-async def test_concurrent_requests_share_inserts() -> None:
-    sink = FakeSink(gate=threading.Event())
-    async with collecting(sink) as service:
-        builds = [native, otlp_json, otlp_protobuf]
-        first = asyncio.create_task(service.send(native([TRANSITION])))
-        assert await asyncio.to_thread(sink.entered.wait, 10)
-        rest = [
-            asyncio.create_task(service.send(builds[each % 3]([TRANSITION] * 2)))
-            for each in range(30)
-        ]
-        while service.batcher.counts().pending < 61:
-            await asyncio.sleep(0.001)
-        sink.gate.set()
-        answers = await asyncio.gather(first, *rest)
-    assert {answer.status_code for answer in answers} == {200}
-    assert [len(rows) for _, rows in sink.inserts] == [1, 60]
+async def test_concurrent_requests_share_syncs() -> None:
+    async with collecting() as service:
+        failpoint.arm("fsync:sleep=0.2")
+        try:
+            builds = [native, otlp_json, otlp_protobuf]
+            answers = await asyncio.gather(
+                *(service.post(builds[each % 3]([TRANSITION] * 2)) for each in range(30))
+            )
+        finally:
+            failpoint.arm("")
+        assert {answer.status_code for answer in answers} == {200}
+        await service.stored()
+        text = (await service.client.get("/metrics")).text
+    syncs = re.search(r"^donewatch_collector_fsync_seconds_count (\S+)$", text, re.MULTILINE)
+    assert syncs is not None
+    assert float(syncs.group(1)) <= 3
+    assert len(service.sink.events) == 60

@@ -20,7 +20,7 @@ PROTOBUF = "application/x-protobuf"
 JSON = "application/json"
 LINES = "application/x-ndjson"
 GZIP = {"Content-Encoding": "gzip"}
-SMALL = Limits(body=10_000, drained=30_000, inflated=20_000, records=10, retry_delays=())
+SMALL = Limits(body=10_000, drained=30_000, inflated=20_000, records=10)
 
 
 def told(answer: Any) -> str:
@@ -254,6 +254,7 @@ async def test_gzip_and_chunks_without_a_length(service: Service, build: Any) ->
     answer = await service.client.post(body.path, content=chunks(), headers=headers)
     assert answer.status_code == 200, answer.text
     assert "content-length" not in answer.request.headers
+    await service.stored()
     assert len(service.sink.events) == 1
 
 
@@ -367,7 +368,7 @@ async def test_fifty_thousand_bad_lines_are_answered_one_by_one() -> None:
         rejected = answer.json()["rejected"]
         assert [each["index"] for each in rejected] == list(range(50_000))
         assert "did you mean 'instance_id'?" in rejected[0]["error"]
-        await service.batcher.stop()
+        await service.stored()
         assert len(service.sink.rejected) == 100
 
 

@@ -144,7 +144,7 @@ async def test_a_bad_event_is_refused_alike_at_every_door(
             assert message.startswith(f"record 1: {ATTRIBUTE_OF.get(field, field)} ")
             assert error in message
     sink = service.sink
-    await service.batcher.stop()
+    await service.stored()
     assert {event.event for event in sink.events} == {"visible", "heartbeat"}
     assert {(row.reason, row.position) for row in sink.rejected} == {(reason, 1)}
 
@@ -232,7 +232,7 @@ async def test_a_bad_line_is_refused_alone(service: Service, line: bytes, error:
     (refused,) = answer.json()["rejected"]
     assert (refused["index"], refused["field"]) == (1, "")
     assert error in refused["error"]
-    await service.batcher.stop()
+    await service.stored()
     (kept,) = service.sink.rejected
     assert kept.raw == line[:4096].decode("utf-8", "replace")
     assert kept.reason == "malformed"
@@ -340,8 +340,8 @@ async def test_refused_records_are_kept_shortened_and_counted() -> None:
         wrong = without(VISIBLE, "instance_id") | {"reason": "ü" * 500}
         answer = await service.send(otlp_json([wrong] * 5))
         assert _partial(answer)[0] == 5
-        await service.batcher.stop()
-        assert service.batcher.counts().rejected == {"missing": 5}
+        await service.stored()
+        assert service.spool.counts().rejected == {"missing": 5}
     assert [row.position for row in sink.rejected] == [0, 1]
     (row, _) = sink.rejected
     assert (row.tenant, row.collector, row.door) == ("default", "c1", "otlp")

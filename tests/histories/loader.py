@@ -5,7 +5,6 @@ from dataclasses import dataclass
 from datetime import UTC, datetime, timedelta
 from pathlib import Path
 from typing import Any, Final
-from zlib import crc32
 
 import yaml
 
@@ -192,7 +191,6 @@ class _Reader:
             event=kind,
             occurred_at=microseconds(self._instant(raw["at"])),
             received_at=microseconds(self._instant(raw.get("received", raw["at"]))),
-            content_hash=crc32(repr(sorted(raw.items())).encode()),
             collector=raw.get("collector", "c1"),
             segment=raw.get("segment", 1),
             position=position,

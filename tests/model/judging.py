@@ -41,7 +41,7 @@ class Judge:
     def declared(self, event: Event) -> bool | None:
         """Whether the transition is declared, ``None`` where it cannot be judged."""
         definition = self.definition(event)
-        if definition is None:
+        if definition is None or event.class_ == "replay":
             return None
         return definition.declares(event.from_state, event.to_state, event.action)
 

@@ -8,7 +8,6 @@ from collections.abc import Sequence
 from dataclasses import replace
 from datetime import UTC, datetime, timedelta
 from typing import Any, Final
-from zlib import crc32
 
 from hypothesis import assume
 from hypothesis import strategies as st
@@ -207,7 +206,7 @@ def _instance(
         if rarely(draw, 6):
             events.append(draw(_copy(event)))
     _assume_small_ties(events)
-    return [replace(each, content_hash=_content_hash(each)) for each in events]
+    return events
 
 
 @st.composite
@@ -241,6 +240,7 @@ def _content(
         "event": kind,
         **draw(_edge(state, edges)),
         "key": draw(st.sampled_from(("k1", "k2"))) if rarely(draw) else "",
+        "class_": "replay" if rarely(draw, 8) else draw(st.sampled_from(("normal", ""))),
         "outcome": "rejected" if rarely(draw, 10) else draw(st.sampled_from(("committed", ""))),
         "entered_at": zero + (step - draw(st.integers(-3, 8))) * STEP if rarely(draw) else None,
     }
@@ -280,8 +280,3 @@ def _copy(draw: st.DrawFn, event: Event) -> Event:
 def _assume_small_ties(events: Sequence[Event]) -> None:
     ties = Counter(effective_at(event) for event in events if event.event == "transition")
     assume(max(ties.values(), default=0) <= LARGEST_TIE)
-
-
-def _content_hash(event: Event) -> int:
-    sent = replace(event, received_at=0, collector="", segment=0, position=0)
-    return crc32(repr(sent).encode())

@@ -186,6 +186,15 @@ class Donewatch:
         assert answer.status_code == 200, answer.text
         assert answer.json() == {"accepted": len(events), "rejected": []}
 
+    def wait_counted(self, seconds: float = 60.0) -> None:
+        """Wait until everything that was accepted before this call counts in figures."""
+        begun = datetime.now(UTC)
+
+        def counted() -> bool:
+            return self.at(self.api("/ingest")["watermarks"], "flushed") >= begun
+
+        until(counted, seconds, what="a watermark beyond what was sent")
+
     def alert(self, name: str) -> dict[str, Any] | None:
         """The alert of that name, if there is one."""
         found = [each for each in self.items("/alerts") if each["name"] == name]

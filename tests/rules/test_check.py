@@ -16,6 +16,13 @@ from tests.rules.fakes import ORDER
 FILES = Path(__file__).parent / "files"
 RULE = "groups: [{name: g, rules: [{alert: A, stuck: {workflow: %s, state: %s}}]}]\n"
 
+MAPPING = """\
+mapping: m1
+on: span
+match: {name: x}
+emit: [{event: visible, occurred_at: end, fields: {workflow_type: order, instance_id: i}}]
+"""
+
 
 @pytest.mark.parametrize(
     ("texts", "problems"),
@@ -55,14 +62,25 @@ RULE = "groups: [{name: g, rules: [{alert: A, stuck: {workflow: %s, state: %s}}]
         pytest.param(
             {"a.yaml": "rules: []\n", "b.yaml": "- 1\n", "c.yaml": "x: [\n"},
             [
-                "a.yaml:1:1: neither a definition nor a rule file "
-                "(a definition begins with workflow, a rule file with groups)",
-                "b.yaml:1:1: neither a definition nor a rule file "
-                "(a definition begins with workflow, a rule file with groups)",
+                "a.yaml:1:1: neither a definition nor a rule file nor a mapping "
+                "(a definition begins with workflow, a rule file with groups, a mapping with"
+                " mapping)",
+                "b.yaml:1:1: neither a definition nor a rule file nor a mapping "
+                "(a definition begins with workflow, a rule file with groups, a mapping with"
+                " mapping)",
                 "c.yaml:2:1: not valid YAML: while parsing a flow node "
                 "expected the node content, but found '<stream end>'",
             ],
             id="files of no known kind",
+        ),
+        pytest.param({"a.yaml": MAPPING, "b.yaml": MAPPING.replace("m1", "m2")}, [], id="mappings"),
+        pytest.param(
+            {"a.yaml": MAPPING.replace("name", "nam"), "b.yaml": MAPPING, "c.yaml": MAPPING},
+            [
+                "a.yaml:3:9: unknown key 'nam' (did you mean 'name'?)",
+                "c.yaml:1:1: the mapping 'm1' is already in b.yaml (give it another name)",
+            ],
+            id="a wrong mapping, and one twice",
         ),
     ],
 )

@@ -56,6 +56,7 @@ def unharmed(service: Donewatch) -> Iterator[None]:
     assert service.http.get(f"{service.otlp}/healthz").text == "ok\n"
     assert service.get("/readyz").status_code == 200
     service.take(story.submit("after"))
+    service.wait_counted()
     found = {each["instance_id"] for each in service.items("/instances", workflow="order")}
     assert {"before", "after"} <= found
     assert psutil.Process(service.pid).memory_info().rss - began < MOST_MEMORY
@@ -82,6 +83,7 @@ def bomb(megabytes: int) -> bytes:
 GZIP = {"Content-Encoding": "gzip"}
 GOOD_PROTOBUF = otlp_protobuf([TRANSITION] * 20).content
 GOOD_JSON = otlp_json([TRANSITION] * 20).content
+GOOD_SPANS = b'{"resourceSpans":[{"scopeSpans":[{"spans":[{"name":"x"}]}]}]}'
 GOOD_ARRAY = json.dumps([TRANSITION] * 20).encode()
 EMPTY_RECORDS = ExportLogsServiceRequest(
     resource_logs=[ResourceLogs(scope_logs=[ScopeLogs(log_records=[LogRecord()] * 50_001)])]
@@ -258,12 +260,16 @@ BODIES = [
     ),
     # spans
     pytest.param(
-        Sent(path="/v1/traces", type=PROTOBUF, content=b"\xff", status=501, remedy="/v1/logs"),
-        id="spans",
+        Sent(path="/v1/traces", type=PROTOBUF, content=b"\xff", status=400, remedy="was it cut"),
+        id="spans that are none",
     ),
     pytest.param(
-        Sent(path="/v1/traces", type=JSON, content=bomb(1), status=501, remedy="/v1/logs"),
-        id="spans in JSON",
+        Sent(path="/v1/traces", type=JSON, content=bomb(1), status=400, remedy="in JSON"),
+        id="spans in JSON that are none",
+    ),
+    pytest.param(
+        Sent(path="/v1/traces", type=JSON, content=GOOD_SPANS, status=200, remedy="MAPPINGS"),
+        id="spans without a mapping are ignored, and the sender is told",
     ),
     # the native endpoint
     pytest.param(

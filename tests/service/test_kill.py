@@ -41,6 +41,7 @@ def test_killed_in_mid_traffic_nothing_acknowledged_is_lost_and_nothing_counts_t
     assert traffic.wrong == []
     assert traffic.again, "every kill missed the traffic"
     assert traffic.acknowledged == traffic.sent
+    service.wait_counted()
     (edge,) = service.api("/workflows/order")["edges"]
     assert (edge["action"], edge["count"]) == ("submit", len(traffic.sent))
     found = [each["instance_id"] for each in service.items("/instances", workflow="order")]
@@ -53,6 +54,7 @@ def test_a_batch_is_there_although_the_kill_came_with_its_acknowledgement(make: 
     service.take(*(story.submit(f"order-{each}") for each in range(50)))
     service.kill()
     service.start()
+    service.wait_counted()
     (edge,) = service.api("/workflows/order")["edges"]
     assert edge["count"] == 50
 

@@ -57,6 +57,7 @@ def test_a_definition_is_changed_broken_mended_and_removed(make: Make) -> None:
     file = service.workflows / "order.yaml"
     service.take(story.submit("order-1"))
     service.take(story.transition("order-1", "submitted", "shipped", "skip"))
+    service.wait_counted()
     assert declared(service) == {"submit": True, "skip": False}
 
     # what was illegal is declared: so it is from the beginning

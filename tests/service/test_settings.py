@@ -1,10 +1,12 @@
 """Settings: where they come from, and what is said of those that are wrong."""
 
+import re
 from pathlib import Path
 from typing import Any
 
 import pytest
 
+from donewatch import settings as sdk_settings
 from lifecycle.errors import SettingsError
 from service.collecting import collector_name
 from service.settings import load_settings
@@ -133,6 +135,22 @@ ENVIRONMENTS = [
         {"STORE__DNS": "x"}, "store.dns: there is no such setting", id="a section's mistyped key"
     ),
     pytest.param(
+        {"TOKNES": "[]"},
+        "DONEWATCH_TOKNES: there is no such setting (did you mean DONEWATCH_TOKENS?)",
+        id="a mistyped name",
+    ),
+    pytest.param(
+        {"STOER__DSN": "x"}, "(did you mean DONEWATCH_STORE__DSN?)", id="a mistyped section"
+    ),
+    pytest.param(
+        {"STORE_DSN": "x"}, "(did you mean DONEWATCH_STORE__DSN?)", id="an underscore too few"
+    ),
+    pytest.param(
+        {"TOKNES_FILE": "none"},
+        "DONEWATCH_TOKNES_FILE: there is no such setting (did you mean DONEWATCH_TOKENS?)",
+        id="a mistyped name of a file",
+    ),
+    pytest.param(
         {"STORE__DSN_FILE": "none"},
         "DONEWATCH_STORE__DSN_FILE: none cannot be read: No such file",
         id="a secret that is not there",
@@ -162,6 +180,38 @@ def test_a_wrong_environment_is_told(
     assert told in str(caught.value)
 
 
+@pytest.mark.parametrize(
+    "name",
+    [
+        "PORT_8080_TCP_ADDR",
+        "SERVICE_HOST",
+        "SERVICE_PORT_HTTP",
+    ],
+)
+def test_a_variable_that_an_orchestrator_sets_is_told_and_ignored(
+    monkeypatch: pytest.MonkeyPatch, caplog: pytest.LogCaptureFixture, name: str
+) -> None:
+    monkeypatch.setenv(f"DONEWATCH_{name}", "10.0.0.1")
+    load_settings()
+    assert [each.getMessage() for each in caplog.records] == [
+        f"DONEWATCH_{name} is no setting of donewatch, and is ignored"
+    ]
+
+
+def test_what_others_of_donewatch_read_is_no_mistake(
+    elsewhere: Path, monkeypatch: pytest.MonkeyPatch, caplog: pytest.LogCaptureFixture
+) -> None:
+    (elsewhere / "token").write_text("x")
+    sdk = Path(sdk_settings.__file__ or "").read_text()
+    names = {*re.findall(r"DONEWATCH_[A-Z_]+[A-Z]", sdk), "DONEWATCH_URL", "DONEWATCH_TOKEN_FILE"}
+    durations = {f"DONEWATCH_{name.upper()}" for name in sdk_settings._DURATIONS}
+    assert "DONEWATCH_ENDPOINT" in names
+    for name in names | durations:
+        monkeypatch.setenv(name, str(elsewhere / "token"))
+    load_settings()
+    assert caplog.records == []
+
+
 def test_an_empty_file_sets_nothing(elsewhere: Path) -> None:
     (elsewhere / "donewatch.yaml").write_text("# nothing yet\n")
     assert load_settings().port == 8080
@@ -179,8 +229,9 @@ def test_with_a_token_every_address_may_be_listened_on() -> None:
 
 
 def test_a_collector_keeps_its_name(tmp_path: Path) -> None:
-    name = collector_name(tmp_path / "data")
+    name, new = collector_name(tmp_path / "data")
+    assert new
     assert name.startswith("collector-")
-    assert collector_name(tmp_path / "data") == name
+    assert collector_name(tmp_path / "data") == (name, False)
     (tmp_path / "data" / "collector").write_text("")  # as an older version could leave it
-    assert collector_name(tmp_path / "data") not in ("", name)
+    assert collector_name(tmp_path / "data")[0] not in ("", name)

@@ -90,6 +90,7 @@ def test_in_mid_traffic_everything_acknowledged_is_stored(make: Make) -> None:
         traffic.wait(1)
         traffic.finish()
     assert traffic.wrong == [], "nobody was told anything but to come back"
+    service.wait_counted()
     (edge,) = service.api("/workflows/order")["edges"]
     assert edge["count"] == len(traffic.sent) == len(traffic.acknowledged)
 
@@ -117,10 +118,9 @@ def test_a_store_that_hangs_is_not_waited_for(make: Make, server: ClickHouseServ
             assert alert["state"] == "firing"
             assert service.get("/healthz").status_code == 200
             assert ended(service) < 15
-            assert sent.result().status_code == 503
-            assert sent.result().elapsed.total_seconds() < 10, "an exporter has given up by then"
+            assert sent.result().status_code == 200, "it is on disk"
     finally:
         os.kill(server.pid, signal.SIGCONT)
     service.start()
-    service.take(story.submit("order-2"))
+    service.wait_counted()
     assert {each["instance_id"] for each in service.items("/instances")} == {"order-1", "order-2"}

@@ -46,6 +46,7 @@ def told(service: Donewatch) -> Donewatch:
         service.token = token
         service.take(story.submit("order-1"))
     service.take(story.submit("order-2"))
+    service.wait_counted()
     return service
 
 

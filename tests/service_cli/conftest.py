@@ -19,6 +19,7 @@ def service(tmp_path_factory: pytest.TempPathFactory) -> Iterator[Donewatch]:
     (service.workflows / "order.yaml").write_text(DEFINITION)
     try:
         service.start().take(*orders())
+        service.wait_counted()
         yield service
     finally:
         service.close()

@@ -107,7 +107,8 @@ def test_in_at_one_told_by_the_second_shown_by_the_third(make: Make, hook: Webho
 
 def test_two_collectors_feed_one_store_but_not_from_one_directory(make: Make) -> None:
     one, two, api = make("collector"), make("collector", "two"), make("api")
-    for part in (one, two, api):
+    rules = make("rules", "three")
+    for part in (one, two, rules, api):
         part.start()
     one.take(transition("o-1", "", "submitted", ago(seconds=1)))
     two.take(transition("o-2", "", "submitted", ago(seconds=1)))
@@ -116,13 +117,12 @@ def test_two_collectors_feed_one_store_but_not_from_one_directory(make: Make) ->
     third = make("collector", DATA_DIR=one.data).begin()
     assert third.wait() == 2
     assert f"process {one.pid}" in third.log and "DONEWATCH_DATA_DIR" in third.log
-    assert one.running and [one.stop(), two.stop(), api.stop()] == [0, 0, 0]
+    assert one.running and [part.stop() for part in (one, two, rules, api)] == [0] * 4
 
 
 def test_pages_without_rules_are_not_ready_and_say_so(make: Make) -> None:
     collector, api = make("collector").start(), make("api").start()
     collector.take(transition("o-1", "", "submitted", ago(seconds=1)))
-    assert until(lambda: api.items("/instances"))
     assert api.items("/rules") == api.items("/alerts") == []
     found = until(
         lambda: next((c for c in api.get("/readyz").json()["checks"] if not c["ok"]), None),

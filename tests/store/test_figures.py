@@ -2,6 +2,7 @@
 
 import os
 from collections.abc import Callable, Mapping
+from dataclasses import replace
 from datetime import UTC, datetime
 from typing import Any
 
@@ -33,10 +34,12 @@ class _Filled:
         save_definitions(self._connection, tenant, definitions, datetime.now(UTC))
         by_segment: dict[tuple[str, int], list[Event]] = {}
         for event in events:
-            by_segment.setdefault((event.collector, event.segment), []).append(event)
+            # a collector never uses a segment's number twice
+            mine = replace(event, collector=f"{tenant}/{event.collector}")
+            by_segment.setdefault((mine.collector, mine.segment), []).append(mine)
         for (collector, segment), batch in by_segment.items():
-            insert_events(self._connection, batch, f"{tenant}/{collector}/{segment}")
-        return TenantStore(self._connection, tenant).query
+            insert_events(self._connection, batch, f"{collector}/{segment}")
+        return TenantStore(self._connection, tenant, "events").query
 
 
 @pytest.fixture
