@@ -10,7 +10,7 @@ from collector.mapping.shipped import SHIPPED
 from lifecycle.access import Access, Token, hash_token
 from lifecycle.mapping_files import read_mapping
 from tests.clients.conftest import TOKEN
-from tests.clients.senders import JavaScript
+from tests.clients.senders import JavaScript, Span
 from tests.collector.running import FakeSink
 from tests.collector.test_opentelemetry_sdk import listening
 
@@ -24,17 +24,17 @@ MESSAGE = {
     "donewatch.instance.id": "o-7",
 }
 SPANS = [
-    {
-        "name": "send payments",
-        "kind": "PRODUCER",
-        "attributes": {**MESSAGE, "messaging.operation.type": "send", "sizes": [1, 2.5]},
-    },
-    {
-        "name": "process payments",
-        "kind": "CONSUMER",
-        "attributes": {**MESSAGE, "messaging.operation.type": "process"},
-    },
-    {"name": "GET /", "kind": "SERVER", "attributes": {"http.route": "/"}},
+    Span(
+        name="send payments",
+        kind="PRODUCER",
+        attributes={**MESSAGE, "messaging.operation.type": "send", "sizes": [1, 2.5]},
+    ),
+    Span(
+        name="process payments",
+        kind="CONSUMER",
+        attributes={**MESSAGE, "messaging.operation.type": "process"},
+    ),
+    Span(name="GET /", kind="SERVER", attributes={"http.route": "/"}),
 ]
 
 

@@ -52,7 +52,8 @@ def environment(wheels: Path, tmp_path_factory: pytest.TempPathFactory) -> Path:
     constraints.write_text("\n".join(re.findall(r"^[\w.-]+==[^\s;\\]+(?: ;[^\\\n]+)?", lock, re.M)))
     run(sys.executable, "-m", "venv", folder / "venv", cwd=folder)
     service, sdk = next(wheels.glob("donewatch_server-*.whl")), next(wheels.glob("donewatch-*.whl"))
-    pip = [folder / "venv/bin/python", "-m", "pip", "install", "--quiet", "-c", constraints]
+    pip = [folder / "venv/bin/python", "-m", "pip", "install", "--quiet", "--no-compile"]
+    pip += ["-c", constraints]
     run(*pip, f"{service}[embedded]", sdk, cwd=folder)
     return folder / "venv"
 

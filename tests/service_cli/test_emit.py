@@ -12,16 +12,21 @@ import pytest
 from service.terminal.client import Client, CouldNotRun
 from service.terminal.emit import emit, event_of, pieces_of
 from service.terminal.printer import Printer
-from tests.peers.donewatch import Donewatch
+from tests.peers.donewatch import Donewatch, until
 from tests.service_cli.fake import PROBLEM, Answer, Fake
 from tests.service_cli.orders import Run, ago
 
 TAKEN = json.dumps({"accepted": 1, "rejected": []}).encode()
 
 
-def events(service: Donewatch, instance: str) -> list[dict[str, Any]]:
-    found = service.get(f"/api/v1/instances/emitted/{instance}").json()
-    return [each["fields"] for each in found["events"]]
+def events(service: Donewatch, instance: str, number: int = 1) -> list[dict[str, Any]]:
+    """So many events of an instance, once they are stored: accepted is only on disk."""
+
+    def stored() -> list[dict[str, Any]]:
+        found = service.get(f"/api/v1/instances/emitted/{instance}").json()
+        return [each["fields"] for each in found.get("events", ())]
+
+    return until(lambda: len(found := stored()) >= number and found, what="what was emitted")
 
 
 def test_one_event_from_options(run: Run, service: Donewatch) -> None:
@@ -54,7 +59,7 @@ def test_another_kind_and_the_same_again_is_another_event(run: Run, service: Don
     command = ["emit", "--workflow", "emitted", "--instance", "two", *job, "--field", "attempt=3"]
     for _ in range(2):
         assert run(*command).exit_code == 0
-    assert [event["attempt"] for event in events(service, "two")] == [3, 3]
+    assert [event["attempt"] for event in events(service, "two", 2)] == [3, 3]
 
 
 def line(instance: str, **given: Any) -> str:

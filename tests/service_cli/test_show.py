@@ -1,6 +1,7 @@
 """``donewatch show`` against a running service."""
 
 import json
+import re
 
 import pytest
 
@@ -13,8 +14,9 @@ def test_everything_about_one(run: Run, service: Donewatch) -> None:
     assert found.exit_code == 0, found.stderr
     text = found.stdout
     assert "processing  We wait." in text
-    assert "retry wait  waiting 40 min" in text and "1 attempt failed with http_503" in text
-    assert "stuck    in payment_pending: 40 min" in text and "where 15 min are allowed" in text
+    assert re.search("retry wait  waiting 4[0-9] min", text)  # and as long as the tests take
+    assert "1 attempt failed with http_503" in text
+    assert re.search("stuck    in payment_pending: 4[0-9] min.*, where 15 min are allowed", text)
     assert f"{service.pages}/instances/order/o-1?environment=production" in text
     for part in ("Visits", "Jobs", "Outbox", "Timeline (UTC)"):
         assert f"\n{part}\n" in text
