@@ -44,7 +44,8 @@ def window_query(limits: Limits, *, derive_ids: bool) -> str:
     folder = files("collector").joinpath("sql")
     return Template(folder.joinpath("otlp_logs.sql").read_text(encoding="utf-8")).substitute(
         source=SOURCE,
-        schema=_quoted(folder.joinpath("otlp_logs.proto").read_text(encoding="utf-8")),
+        # of a schema given as text the engine keeps a copy in the working directory
+        schema=_quoted(f"{folder.joinpath('otlp_logs.proto')}:Window"),
         structure=_quoted(_STRUCTURE),
         attributes=_list(_quoted(field.attribute) for field in _OWN),
         codes=_list(f"{code}::UInt8" for code in _CODES.values()),

@@ -2,7 +2,7 @@
 
 from collections.abc import Callable, Sequence
 from datetime import datetime
-from functools import partial
+from functools import cache, partial
 from importlib.metadata import version
 from typing import Final
 
@@ -47,7 +47,7 @@ def pages_server(
 
     app = create_app(
         Ports(
-            query_for=lambda tenant: TenantStore(connection, tenant).query,
+            query_for=cache(lambda tenant: TenantStore(connection, tenant).query),
             alerts_for=alerts_for,
             ingest=ingest,
             access=settings.access,

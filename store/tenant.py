@@ -29,6 +29,8 @@ _DEFAULTS: Final[Mapping[str, Any]] = {
     "limit": 1000,
 }
 
+_TYPES: Final = 1000  # whose definitions are remembered; anybody may ask about a type that is none
+
 
 class TenantStore:
     """Named queries for one tenant over one connection.
@@ -40,6 +42,7 @@ class TenantStore:
     def __init__(self, connection: Connection, tenant: str, source: Source = "settled") -> None:
         self._connection = connection
         self._source: Source = source
+        self._judging: dict[str, tuple[int, Mapping[str, Any]]] = {}
         self.tenant = tenant
 
     def query(self, name: str, /, **parameters: Any) -> list[dict[str, Any]]:
@@ -57,11 +60,24 @@ class TenantStore:
         bound = {**_DEFAULTS, **parameters, "tenant": self.tenant}
         if "workflow" not in parameters:
             return self._connection.query(query_text(name), bound)
-        head = self._connection.query(query_text("judging"), bound)[0]
-        by_sequence = bool(head.pop("by_sequence"))
+        in_force = self._connection.query(query_text("in_force"), {"tenant": self.tenant})[0]
+        judging = self._judge(parameters["workflow"], in_force["revision"])
+        by_sequence = bool(judging["by_sequence"])
         return self._connection.query(
-            query_text(name, by_sequence=by_sequence, source=self._source), bound | head
+            query_text(name, by_sequence=by_sequence, source=self._source),
+            {**bound, **judging, "settlement": in_force["settlement"]},
         )
+
+    def _judge(self, workflow: str, revision: int) -> Mapping[str, Any]:
+        """What the definitions say of a type. A revision never changes, so it is asked once."""
+        known = self._judging.get(workflow)
+        if known is None or known[0] != revision:
+            asked = {"tenant": self.tenant, "workflow": workflow, "revision": revision}
+            known = revision, self._connection.query(query_text("judging"), asked)[0]
+            if len(self._judging) >= _TYPES:
+                self._judging.clear()
+            self._judging[workflow] = known
+        return known[1]
 
     def _instances(self, parameters: Mapping[str, Any]) -> list[dict[str, Any]]:
         """Instances of one type, or of all types merged: judging is per type."""

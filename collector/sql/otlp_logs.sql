@@ -79,9 +79,7 @@ FROM
     )
 )
 SETTINGS
-    format_schema_source = 'string',
     format_schema = $schema,
-    format_schema_message_name = 'Window',
     input_format_max_block_size_bytes = 1,
     max_block_size = 1000000,
     max_threads = 1,

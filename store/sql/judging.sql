@@ -1,4 +1,4 @@
--- What do the definitions in force say, as the arrays that the figures look things up in?
+-- What does a revision of the definitions say, as the arrays that the figures look things up in?
 SELECT count() > 0 AS has_definition,
        groupArray(toString(workflow_version)) AS declared_versions,
        groupArray(tuple(stuck_after)).1 AS version_limit,
@@ -7,7 +7,6 @@ SELECT count() > 0 AS has_definition,
        countIf(newest AND visible) > 0 AS visible_step,
        anyIf(starts, newest) AS clock_starts,
        anyIf(lateness, newest) AS lateness,
-       ifNull((SELECT settlement FROM settlements ORDER BY settlement DESC LIMIT 1), 0) AS settlement,
        arrayFlatten(groupArray(arrayMap(s -> concat(workflow_version, '\0', s.name), states))) AS state_keys,
        arrayFlatten(groupArray(states.status)) AS state_status,
        arrayFlatten(groupArray(states.terminal)) AS state_terminal,
@@ -23,4 +22,4 @@ SELECT count() > 0 AS has_definition,
        arrayFlatten(groupArray(jobs.max_attempts)) AS job_max_attempts
 FROM definitions
 WHERE tenant = {tenant:String} AND workflow_type = {workflow:String}
-  AND revision = (SELECT max(revision) FROM definitions WHERE tenant = {tenant:String})
+  AND revision = {revision:UInt64}

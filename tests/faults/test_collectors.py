@@ -27,20 +27,20 @@ def test_one_is_killed_and_one_is_retired(
         each.wait_ready()
     everyone = [first.otlp, second.otlp, third.otlp]
     with Load(lambda: everyone, producers=3, pause=0.1) as load:
-        load.wait(200)
+        load.wait(60)
         load.place = "killed"
         for point in ("synced", "inserted"):
             second.kill()
             second.die(point, 2)
             second.start()
-            load.wait(100)
+            load.wait(30)
         load.place = "retired"
         # it is killed with segments that are on its disk alone, and declared gone
         third.kill()
         third.settings["FAILPOINT"] = "insert:error"
         third.start()
         until(lambda: third.spooled, what="segments that wait")
-        load.wait(100)
+        load.wait(30)
         third.kill()
         del third.settings["FAILPOINT"]
         assert third.spooled
@@ -48,12 +48,12 @@ def test_one_is_killed_and_one_is_retired(
         done = run(tmp_path / "retiring", "retire", name, STORE__DSN=server.dsn)
         assert done.returncode == 0, done.stderr
         everyone.remove(third.otlp)
-        load.wait(200)
+        load.wait(60)
         # it comes back after all: what it had counts
         load.place = "back"
         third.start()
         everyone.append(third.otlp)
-        load.wait(200)
+        load.wait(60)
         load.finish()
     for each in (first, second, third):
         each.end()

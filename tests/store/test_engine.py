@@ -14,20 +14,26 @@ from store.dsn import parse_dsn
 from store.engine import SOURCE, Engine, Transform
 from store.native import NativeReader, varint
 
+_SCHEMA = 'syntax = "proto3"; message Message { uint64 number = 1; string text = 2; }'
 _SQL = f"""
 SELECT number * 2 AS doubled, text, throwIf(number = 13) AS thrown
 FROM file({SOURCE}, Protobuf, 'number UInt64, text String')
-SETTINGS format_schema_source = 'string', format_schema_message_name = 'Message',
-    format_schema = 'syntax = "proto3"; message Message {{ uint64 number = 1; string text = 2; }}',
-    input_format_max_block_size_bytes = 1
+SETTINGS format_schema = '{{schema}}:Message', input_format_max_block_size_bytes = 1
 """
 
 
 @pytest.fixture
-def transform(embedded_database: Database) -> Iterator[Transform]:
+def sql(tmp_path: Path) -> str:
+    schema = tmp_path / "message.proto"
+    schema.write_text(_SCHEMA)
+    return _SQL.format(schema=schema)
+
+
+@pytest.fixture
+def transform(embedded_database: Database, sql: str) -> Iterator[Transform]:
     engine = Engine.at(embedded_database.location)
     assert engine is not None
-    yield engine.transform(_SQL)
+    yield engine.transform(sql)
     engine.close()
 
 
@@ -97,10 +103,10 @@ def test_a_call_can_be_ended_from_another_thread(transform: Transform) -> None:
     assert doubled(transform, 2) == [(4, "")]
 
 
-def test_closed_for_good(embedded_database: Database) -> None:
+def test_closed_for_good(embedded_database: Database, sql: str) -> None:
     engine = Engine.at(embedded_database.location)
     assert engine is not None
-    transform = engine.transform(_SQL)
+    transform = engine.transform(sql)
     assert doubled(transform, 1) == [(2, "")]
     engine.close()
     with pytest.raises(StoreUnavailable, match="closed"):
@@ -119,22 +125,22 @@ def test_a_query_that_never_worked_is_not_blamed_on_the_message(
         engine.close()
 
 
-def test_a_process_has_one_engine(embedded_database: Database, tmp_path: Path) -> None:
+def test_a_process_has_one_engine(embedded_database: Database, sql: str, tmp_path: Path) -> None:
     engine = Engine.at(parse_dsn(f"chdb://{tmp_path}/elsewhere"))
     assert engine is not None
     with pytest.raises(StoreUnavailable, match="does not start"):
-        engine.transform(_SQL)(message(1), lambda: False)
+        engine.transform(sql)(message(1), lambda: False)
     engine.close()
 
 
-def test_a_process_ends_while_a_query_runs_on() -> None:
+def test_a_process_ends_while_a_query_runs_on(sql: str) -> None:
     """Beside a server, in memory; nobody has closed it."""
     script = f"""
 import sys
 from store.dsn import parse_dsn
 from store.engine import Engine
 engine = Engine.at(parse_dsn("http://nowhere:8123/donewatch"))
-block = engine.transform({_SQL!r})({message(7)!r}, lambda: False)
+block = engine.transform({sql!r})({message(7)!r}, lambda: False)
 sys.exit(3 if len(block) > 20 else 4)
 """
     ended = subprocess.run(

@@ -19,7 +19,7 @@ from tests.model.case import Case
 from tests.model.compare import compare
 from tests.model.strategies import cases
 
-EXAMPLES = int(os.environ.get("DONEWATCH_TEST_EXAMPLES", "15"))
+EXAMPLES = int(os.environ.get("DONEWATCH_TEST_EXAMPLES", "8"))
 
 
 class _Filled:
@@ -42,15 +42,12 @@ class _Filled:
         return TenantStore(self._connection, tenant, "events").query
 
 
-@pytest.fixture
-def filled(database: Database) -> _Filled:
-    return _Filled(database)
-
-
 @pytest.mark.parametrize("name", loader.names())
-def test_history_computed_by_hand(filled: _Filled, tenant: str, name: str) -> None:
+def test_history_computed_by_hand(embedded_database: Database, tenant: str, name: str) -> None:
+    """On one store; what settlements make of them is asked of both (test_settling.py)."""
     history = loader.load(name, tenant=tenant)
     definitions = Definitions(tuple(history.case.definitions))
+    filled = _Filled(embedded_database)
     loader.check(filled(tenant, definitions, list(history.case.events)), history)
 
 

@@ -27,7 +27,7 @@ from tests.model.compare import compare
 from tests.model.strategies import cases
 from tests.settled import settle
 
-EXAMPLES = int(os.environ.get("DONEWATCH_TEST_EXAMPLES", "15"))
+EXAMPLES = int(os.environ.get("DONEWATCH_TEST_EXAMPLES", "8"))
 # whatever has ended departs with the next settlement, and whatever comes for it after is late
 HASTY = Pace(grace=0.0, between_departures=0.0)
 MUCH_LATER = timedelta(days=2)
