@@ -12,7 +12,7 @@ from tests.peers.donewatch import Donewatch
 from tests.service_cli.orders import DEFINITION, orders
 
 
-@pytest.fixture(scope="package")
+@pytest.fixture(scope="module")
 def service(tmp_path_factory: pytest.TempPathFactory) -> Iterator[Donewatch]:
     """A running service that has stored all orders."""
     service = Donewatch(tmp_path_factory.mktemp("service"))
