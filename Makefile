@@ -50,8 +50,8 @@ imports: install
 	$(BIN)/lint-imports --no-cache
 
 demo-check: install
-	$(BIN)/donewatch demo --no-faults --duration 45 --json
-	$(BIN)/donewatch demo --duration 150 --json
+	$(BIN)/donewatch demo --no-faults --duration 45 --json & well=$$!; \
+		$(BIN)/donewatch demo --duration 150 --json && wait $$well
 
 check: lint types imports test demo-check
 

@@ -30,7 +30,7 @@ def test_killed_at_every_point(victim: MakeVictim, tmp_path: Path) -> None:
 def _kill_at(service: Victim, points: Sequence[str]) -> int:
     kills: Counter[str] = Counter()
     service.start()
-    with Load(lambda: [service.otlp], pause=0.1) as load:
+    with Load(lambda: [service.otlp], pause=0.3) as load:
         load.wait(50)
         service.kill()
         for point in points:

@@ -114,23 +114,23 @@ def test_the_service_runs_from_its_wheel(environment: Path, tmp_path: Path) -> N
         )
         with urllib.request.urlopen(request, timeout=30) as answer:
             assert json.load(answer) == {"accepted": 1, "rejected": []}
-        for page in ("/", "/instances/order/o-1", "/alerts", "/metrics", "/api/v1/workflows"):
-            with urllib.request.urlopen(addresses["pages"] + page, timeout=30) as answer:
-                assert answer.status == 200
-                body = answer.read().decode()
-        assert "order" in body
-        assets = re.findall(r'(?:href|src)="(/static/[^"?]+)', _page(addresses["pages"]))
+        # what is accepted is on disk, and in the store soon after
+        while "order" not in _get(f"{addresses['pages']}/api/v1/workflows"):
+            assert time.monotonic() < deadline
+            time.sleep(0.1)
+        for page in ("/", "/instances/order/o-1", "/alerts", "/metrics"):
+            assert _get(addresses["pages"] + page)
+        assets = re.findall(r'(?:href|src)="(/static/[^"?]+)', _get(addresses["pages"]))
         assert assets
         for asset in assets:
-            with urllib.request.urlopen(addresses["pages"] + asset, timeout=30) as answer:
-                assert answer.status == 200
+            assert _get(addresses["pages"] + asset)
     finally:
         service.terminate()
         service.communicate(timeout=30)
     assert service.returncode == 0
 
 
-def _page(url: str) -> str:
+def _get(url: str) -> str:
     with urllib.request.urlopen(url, timeout=30) as answer:
         text: str = answer.read().decode()
         return text

@@ -21,7 +21,7 @@ _T = TypeVar("_T")
 QUICK = {
     "MARK_INTERVAL": "0.1",
     "RELOAD_INTERVAL": "0.2",
-    "RULES__INTERVAL": "0.5",
+    "RULES__INTERVAL": "1",
 }
 
 

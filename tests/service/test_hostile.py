@@ -415,7 +415,7 @@ REQUIRED = {"figure": "stuck", "id": "before"}
 
 def questions(service: Donewatch) -> Iterator[str]:
     """Every parameter of every operation, each with each hostile value."""
-    (alert,) = service.items("/alerts")
+    alert = service.wait_alert("OrderStuck", "firing")  # among those about what was refused
     parts = {"type": "order", "id": "before", "fingerprint": alert["fingerprint"]}
     for path, operations in service.get("/openapi.json").json()["paths"].items():
         parameters = operations["get"].get("parameters", [])

@@ -44,7 +44,7 @@ class _Filled:
 
 @pytest.mark.parametrize("name", loader.names())
 def test_history_computed_by_hand(embedded_database: Database, tenant: str, name: str) -> None:
-    """On one store; what settlements make of them is asked of both (test_settling.py)."""
+    """On one store; those at random below are asked of both."""
     history = loader.load(name, tenant=tenant)
     definitions = Definitions(tuple(history.case.definitions))
     filled = _Filled(embedded_database)

@@ -153,9 +153,10 @@ class Life:
 
 
 @pytest.mark.parametrize("name", loader.names())
-def test_history_computed_by_hand(database: Database, tenant: str, name: str) -> None:
+def test_history_computed_by_hand(embedded_database: Database, tenant: str, name: str) -> None:
+    """On one store; those at random below are settled on both."""
     history = loader.load(name, tenant=tenant)
-    connection = database.connect()
+    connection = embedded_database.connect()
     life = Life(connection, tenant, history.case)
     by_segment: dict[tuple[int, str], list[Event]] = {}
     for event in history.case.events:
