@@ -51,7 +51,7 @@ imports: install
 
 demo-check: install
 	$(BIN)/donewatch demo --no-faults --duration 45 --json & well=$$!; \
-		$(BIN)/donewatch demo --duration 150 --json && wait $$well
+		$(BIN)/donewatch demo --duration 134 --json && wait $$well
 
 check: lint types imports test demo-check
 

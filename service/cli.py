@@ -210,9 +210,13 @@ def _log(level: str) -> None:
     logging.basicConfig(
         level=known[level.upper()], format="%(asctime)s %(levelname)s %(name)s: %(message)s"
     )
-    # neither says anything that we do not say ourselves
-    for name in ("httpx", "uvicorn.error"):
-        logging.getLogger(name).setLevel(logging.WARNING)
+    # none says anything that we do not say ourselves
+    for name, least in (
+        ("httpx", logging.WARNING),
+        ("uvicorn.error", logging.WARNING),
+        ("clickhouse_connect", logging.ERROR),  # warns of a broken answer, and then raises it
+    ):
+        logging.getLogger(name).setLevel(least)
 
 
 def main() -> None:

@@ -120,15 +120,26 @@ def test_colours_in_a_terminal(service: Donewatch) -> None:
 
 def test_nobody_reads_on(service: Donewatch) -> None:
     command = f"{sys.executable} -m service tail --since 1d --url {service.pages} | head -n 1"
-    found = subprocess.run(
+    process = subprocess.Popen(
         ["bash", "-c", command],
         env=service.environment,
-        capture_output=True,
+        stdout=subprocess.PIPE,
+        stderr=subprocess.PIPE,
         text=True,
-        timeout=30,
-        check=True,
     )
-    assert len(found.stdout.splitlines()) == 1 and "Traceback" not in found.stderr
+
+    def ended() -> bool:
+        # only who writes learns that nobody reads
+        service.take(transition("unread", "", "a", ago(seconds=1)))
+        return process.poll() is not None
+
+    try:
+        until(ended, 60, what="an end of the tail")
+        told, remarks = process.communicate()
+    finally:
+        process.kill()
+    assert process.returncode == 0
+    assert len(told.splitlines()) == 1 and "Traceback" not in remarks
 
 
 def test_over_a_restart_nothing_is_missed_and_no_stream_holds_the_service(

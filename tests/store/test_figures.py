@@ -19,7 +19,7 @@ from tests.model.case import Case
 from tests.model.compare import compare
 from tests.model.strategies import cases
 
-EXAMPLES = int(os.environ.get("DONEWATCH_TEST_EXAMPLES", "8"))
+EXAMPLES = int(os.environ.get("DONEWATCH_TEST_EXAMPLES", "6"))
 
 
 class _Filled:

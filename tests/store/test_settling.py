@@ -27,7 +27,7 @@ from tests.model.compare import compare
 from tests.model.strategies import cases
 from tests.settled import settle
 
-EXAMPLES = int(os.environ.get("DONEWATCH_TEST_EXAMPLES", "8"))
+EXAMPLES = int(os.environ.get("DONEWATCH_TEST_EXAMPLES", "6"))
 # whatever has ended departs with the next settlement, and whatever comes for it after is late
 HASTY = Pace(grace=0.0, between_departures=0.0)
 MUCH_LATER = timedelta(days=2)
@@ -39,12 +39,18 @@ class CutOff(Exception):
 
 @dataclass(frozen=True, slots=True)
 class Step:
-    """One thing that happens: a batch is stored, or again by another collector; a settlement."""
+    """One thing that happens: a batch is stored, or again by another collector; a settlement.
+
+    A collector is retired, and joins again with what it stores next. ``clock``: how many seconds
+    the clock of whoever settles is off.
+    """
 
     events: int = 0
     collector: str = "a"
     again: bool = False
+    retire: bool = False
     settle: bool = False
+    clock: int = 0
     new_process: bool = False
     cut_off_at: str = ""
 
@@ -60,9 +66,11 @@ def plans(draw: st.DrawFn) -> list[Step]:
             st.one_of(
                 st.builds(Step, events=st.integers(1, 4), collector=st.sampled_from("abc")),
                 st.builds(Step, again=st.just(True), collector=st.sampled_from("abc")),
+                st.builds(Step, retire=st.just(True), collector=st.sampled_from("abc")),
                 st.builds(
                     Step,
                     settle=st.just(True),
+                    clock=st.sampled_from((0, 0, -3600, 3600, -7 * 86400)),
                     new_process=st.booleans(),
                     cut_off_at=st.sampled_from(("", "", *STEPS)),
                 ),
@@ -84,6 +92,7 @@ class Life:
         self._sent: list[list[Event]] = []
         self._stored: list[Event] = []
         self._segments: dict[str, int] = {}
+        self._retired: set[str] = set()
         self._settler: Settler | None = None
         self._cut_off_at = ""
         connection.command("TRUNCATE TABLE collector_marks")
@@ -94,7 +103,11 @@ class Life:
     def run(self, plan: Sequence[Step]) -> None:
         for step in plan:
             if step.settle:
-                self.settle(new_process=step.new_process, cut_off_at=step.cut_off_at)
+                self.settle(
+                    new_process=step.new_process, cut_off_at=step.cut_off_at, clock=step.clock
+                )
+            elif step.retire:
+                self._retired.add(f"{self._tenant}/{step.collector}")
             elif step.again:
                 if self._sent:
                     later = [
@@ -110,15 +123,16 @@ class Life:
         self.settle()
         self.settle()
 
-    def settle(self, *, new_process: bool = False, cut_off_at: str = "") -> None:
+    def settle(self, *, new_process: bool = False, cut_off_at: str = "", clock: int = 0) -> None:
         present = datetime.now(UTC)
         for name, segment in self._segments.items():
-            publish_mark(self._connection, Mark(name, present, self._case.flushed, segment))
+            mark = Mark(name, present, self._case.flushed, segment, name in self._retired)
+            publish_mark(self._connection, mark)
         if new_process or self._settler is None:
             self._settler = Settler(self._connection, pace=HASTY, reach=self._reached)
         self._cut_off_at = cut_off_at
         try:
-            self._settler.settle(present + MUCH_LATER)
+            self._settler.settle(present + MUCH_LATER + timedelta(seconds=clock))
         except CutOff:
             self._settler = None
         self._cut_off_at = ""
@@ -148,6 +162,7 @@ class Life:
         """Rows of one collector and one segment, higher than any it had."""
         name, segment = rows[0].collector, rows[0].segment
         self._segments[name] = segment
+        self._retired.discard(name)
         insert_events(self._connection, rows, f"{name}/{segment}")
         self._stored += rows
 
